@@ -1,0 +1,223 @@
+//! A key: what its versions have in common, and the state machine that all dialects share.
+
+use super::Dialect;
+use super::algorithm::Algorithm;
+use super::error::StateError;
+use super::id::{FolderId, KeyId, MaterialId};
+use super::schedule::RotationSchedule;
+use super::text::{Description, Labels, Name};
+use super::time::Timestamp;
+use super::version::KeyVersion;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// What a key is switched to while it is not being deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Switch {
+    /// Crypto works.
+    Active,
+    /// Crypto is refused.
+    Inactive,
+}
+
+/// The state of a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "state")]
+pub enum KeyState {
+    /// In use, switched on or off.
+    Live {
+        /// On or off.
+        switch: Switch,
+    },
+    /// Hidden (native dialect) or shown as pending deletion; nothing works, everything can come back.
+    PendingDeletion {
+        /// When all versions are destroyed.
+        delete_at: Timestamp,
+        /// What a restore leads back to.
+        switch: Switch,
+    },
+    /// Every version is destroyed or being destroyed.
+    Deleted {
+        /// When deletion began.
+        deleted_at: Timestamp,
+    },
+}
+
+/// A key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Key {
+    /// Its id.
+    pub id: KeyId,
+    /// The folder that owns it.
+    pub folder_id: FolderId,
+    /// The dialect that created it.
+    pub created_by_dialect: Dialect,
+    /// Ncloud's stable tag: 32 lower-case hexadecimal digits, fixed at creation.
+    pub key_tag: String,
+    /// Ncloud's name, unique in the folder where it is set.
+    pub key_name: Option<String>,
+    /// AWS region: that of the creating request.
+    pub region: String,
+    /// Free name; not unique.
+    pub name: Name,
+    /// Free text.
+    pub description: Description,
+    /// Labels of the native dialect.
+    pub labels: Labels,
+    /// Tags of the AWS dialect, apart from labels.
+    pub tags: BTreeMap<String, String>,
+    /// Algorithm of the next version.
+    pub default_algorithm: Algorithm,
+    /// Its state.
+    pub state: KeyState,
+    /// The version that encrypts by default.
+    pub primary_version: MaterialId,
+    /// Number of the newest version.
+    pub latest_version_number: u32,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When its newest version was made.
+    pub rotated_at: Timestamp,
+    /// Automatic rotation, if it is on.
+    pub rotation: Option<RotationSchedule>,
+    /// Whether deletion is refused.
+    pub deletion_protection: bool,
+    /// The shortest wait before anything of this key is destroyed, whichever dialect asks.
+    pub min_destruction_wait: Duration,
+}
+
+impl Key {
+    /// Checks that the key exists for a management request.
+    ///
+    /// # Errors
+    /// [`StateError::KeyPendingDeletion`] or [`StateError::KeyDeleted`].
+    pub const fn require_live(&self) -> Result<Switch, StateError> {
+        match self.state {
+            KeyState::Live { switch } => Ok(switch),
+            KeyState::PendingDeletion { .. } => Err(StateError::KeyPendingDeletion),
+            KeyState::Deleted { .. } => Err(StateError::KeyDeleted),
+        }
+    }
+
+    /// Checks that the key can be used for crypto.
+    ///
+    /// # Errors
+    /// As [`require_live`](Self::require_live), and [`StateError::KeyInactive`].
+    pub fn require_active(&self) -> Result<(), StateError> {
+        match self.require_live()? {
+            Switch::Active => Ok(()),
+            Switch::Inactive => Err(StateError::KeyInactive),
+        }
+    }
+
+    /// Switches the key on or off. Idempotent.
+    ///
+    /// # Errors
+    /// As [`require_live`](Self::require_live).
+    pub fn switched(self, switch: Switch) -> Result<Self, StateError> {
+        self.require_live()?;
+        Ok(Self { state: KeyState::Live { switch }, ..self })
+    }
+
+    /// The key after a caller asked for a rotation and `version` was made for it.
+    ///
+    /// # Errors
+    /// As [`require_active`](Self::require_active).
+    pub fn rotated_on_demand(self, version: &KeyVersion) -> Result<Self, StateError> {
+        self.require_active()?;
+        let rotation = self.rotation.map(|schedule| schedule.after_manual_rotation(version.created_at));
+        Ok(self.with_newest(version, rotation))
+    }
+
+    /// Whether the schedule asks for a rotation now.
+    #[must_use]
+    pub fn rotation_is_due(&self, now: Timestamp) -> bool {
+        let Some(schedule) = self.rotation else {
+            return false;
+        };
+        let may_fire = match self.state {
+            KeyState::Live { switch: Switch::Active } => true,
+            KeyState::Live { switch: Switch::Inactive } => schedule.fires_while_inactive(),
+            KeyState::PendingDeletion { .. } | KeyState::Deleted { .. } => false,
+        };
+        may_fire && schedule.next_rotation_at <= now
+    }
+
+    /// The key after its schedule fired and `version` was made for it.
+    ///
+    /// # Errors
+    /// [`StateError::NotDue`] if the schedule does not ask for it at the version's creation time.
+    pub fn rotated_automatically(self, version: &KeyVersion) -> Result<Self, StateError> {
+        if !self.rotation_is_due(version.created_at) {
+            return Err(StateError::NotDue);
+        }
+        let rotation = self.rotation.map(|schedule| schedule.after_automatic_rotation(version.created_at));
+        Ok(self.with_newest(version, rotation))
+    }
+
+    fn with_newest(self, version: &KeyVersion, rotation: Option<RotationSchedule>) -> Self {
+        Self {
+            primary_version: version.id,
+            latest_version_number: version.number,
+            rotated_at: version.created_at,
+            rotation,
+            ..self
+        }
+    }
+
+    /// Makes another version primary.
+    ///
+    /// # Errors
+    /// As [`require_live`](Self::require_live), or the version's reason for not being usable.
+    pub fn with_primary(self, version: &KeyVersion) -> Result<Self, StateError> {
+        self.require_live()?;
+        version.require_active()?;
+        Ok(Self { primary_version: version.id, ..self })
+    }
+
+    /// Begins deletion: everything stops now, and all versions are destroyed after `wait` or, where that is
+    /// longer, the key's own shortest wait.
+    ///
+    /// # Errors
+    /// [`StateError::DeletionProtected`], or as [`require_live`](Self::require_live).
+    pub fn deletion_requested(self, now: Timestamp, wait: Duration) -> Result<Self, StateError> {
+        let switch = self.require_live()?;
+        if self.deletion_protection {
+            return Err(StateError::DeletionProtected);
+        }
+        let delete_at = now.plus(wait.max(self.min_destruction_wait));
+        Ok(Self { state: KeyState::PendingDeletion { delete_at, switch }, ..self })
+    }
+
+    /// Takes a deletion back. `switch` is what the dialect wants the key to be then; `None` is what it was.
+    ///
+    /// # Errors
+    /// [`StateError::KeyNotPendingDeletion`] or [`StateError::KeyDeleted`].
+    pub fn restored(self, switch: Option<Switch>) -> Result<Self, StateError> {
+        match self.state {
+            KeyState::PendingDeletion { switch: before, .. } => {
+                Ok(Self { state: KeyState::Live { switch: switch.unwrap_or(before) }, ..self })
+            }
+            KeyState::Live { .. } => Err(StateError::KeyNotPendingDeletion),
+            KeyState::Deleted { .. } => Err(StateError::KeyDeleted),
+        }
+    }
+
+    /// Ends the wait: from here on the key cannot come back.
+    ///
+    /// # Errors
+    /// [`StateError::NotDue`] before `delete_at`, [`StateError::KeyNotPendingDeletion`] or
+    /// [`StateError::KeyDeleted`] in other states.
+    pub fn deleted(self, now: Timestamp) -> Result<Self, StateError> {
+        match self.state {
+            KeyState::PendingDeletion { delete_at, .. } if delete_at <= now => {
+                Ok(Self { state: KeyState::Deleted { deleted_at: now }, rotation: None, ..self })
+            }
+            KeyState::PendingDeletion { .. } => Err(StateError::NotDue),
+            KeyState::Live { .. } => Err(StateError::KeyNotPendingDeletion),
+            KeyState::Deleted { .. } => Err(StateError::KeyDeleted),
+        }
+    }
+}

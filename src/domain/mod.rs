@@ -1,0 +1,30 @@
+//! The rules of a key service, as pure values and functions.
+//!
+//! In: values that the callers of this module have already read. Out: new values or a named refusal.
+//! No async, no I/O, no clock, no randomness, no SQL, no HTTP, no wire types: everything that changes
+//! between two calls with the same arguments is a parameter. Used by `service` and by every adapter.
+
+pub mod access;
+pub mod algorithm;
+pub mod context;
+pub mod envelope;
+pub mod error;
+pub mod id;
+pub mod key;
+pub mod operation;
+pub mod schedule;
+pub mod text;
+pub mod time;
+pub mod version;
+
+/// The interface through which a request came, or whose rules a schedule follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Dialect {
+    /// Yandex Cloud KMS: the native model, over gRPC and REST.
+    Yandex,
+    /// AWS KMS (`TrentService`, JSON 1.1).
+    Aws,
+    /// Ncloud KMS (REST).
+    Ncloud,
+}

@@ -1,0 +1,1 @@
+//! Wakes the maintenance use cases.

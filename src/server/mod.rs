@@ -1,0 +1,1 @@
+//! Listeners, TLS, health, and the place where all parts are put together.
