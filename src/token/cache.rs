@@ -51,18 +51,15 @@ impl<V> Cache<V> {
         Some(value)
     }
 
-    /// The cached value, or the one that `load` makes. Of many callers that miss at once one loads; if it fails
+    /// After a miss: the value that `load` makes. Of many callers that miss at once one loads; if it fails
     /// or is cancelled the next one tries.
     ///
     /// # Errors
     /// What `load` fails with. Nothing is cached then.
-    pub async fn get_or_load<E, F>(&self, id: MaterialId, load: impl FnOnce() -> F) -> Result<Arc<V>, E>
+    pub async fn load<E, F>(&self, id: MaterialId, load: impl FnOnce() -> F) -> Result<Arc<V>, E>
     where
         F: Future<Output = Result<V, E>>,
     {
-        if let Some(value) = self.hit(id) {
-            return Ok(value);
-        }
         self.counters.misses.fetch_add(1, Ordering::Relaxed);
         let entry = self.entry(id);
         let loaded = entry.value.get_or_try_init(|| async { load().await.map(Arc::new) }).await;

@@ -93,15 +93,10 @@ impl Gate {
         self.phase.store(CONDEMNED, Ordering::Release);
     }
 
-    /// Closes the gate for good.
-    pub fn close(&self) {
-        self.explain("it is being closed");
-        self.phase.store(CLOSED, Ordering::Release);
-    }
-
-    /// Whether [`close`](Self::close) was called.
-    pub fn is_closed(&self) -> bool {
-        self.phase.load(Ordering::Acquire) == CLOSED
+    /// Closes the gate for good. False if that was done before.
+    pub fn close(&self) -> bool {
+        self.explain("it was closed");
+        self.phase.swap(CLOSED, Ordering::AcqRel) != CLOSED
     }
 
     /// Opens the gate to a new generation.

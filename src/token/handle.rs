@@ -2,7 +2,8 @@
 
 use super::owner::OwnerJob;
 use crossbeam_channel::Sender;
-use cryptoki_sys::{CK_OBJECT_HANDLE, CK_SESSION_HANDLE};
+use cryptoki::object::ObjectHandle;
+use cryptoki_sys::CK_SESSION_HANDLE;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Whose object a handle is. Neither part is ever valid in another module generation: tokens use the same numbers
@@ -17,7 +18,7 @@ pub struct Tag {
 
 /// A borrowed handle. The token's object is destroyed when the last borrower has dropped it.
 pub struct KeyHandle {
-    object: CK_OBJECT_HANDLE,
+    object: ObjectHandle,
     tag: Tag,
     owner: Sender<OwnerJob>,
     gone: AtomicBool,
@@ -25,12 +26,12 @@ pub struct KeyHandle {
 
 impl KeyHandle {
     /// A handle whose object the owner behind `owner` will destroy.
-    pub const fn new(object: CK_OBJECT_HANDLE, tag: Tag, owner: Sender<OwnerJob>) -> Self {
+    pub const fn new(object: ObjectHandle, tag: Tag, owner: Sender<OwnerJob>) -> Self {
         Self { object, tag, owner, gone: AtomicBool::new(false) }
     }
 
     /// The object, if the handle belongs to this generation.
-    pub fn object(&self, generation: u64) -> Option<CK_OBJECT_HANDLE> {
+    pub fn object(&self, generation: u64) -> Option<ObjectHandle> {
         (self.tag.generation == generation && !self.gone.load(Ordering::Relaxed)).then_some(self.object)
     }
 
@@ -52,13 +53,14 @@ impl Drop for KeyHandle {
 
 #[cfg(test)]
 mod tests {
+    use super::super::raw_data::object_handle;
     use super::*;
 
     #[test]
     fn a_handle_is_valid_in_its_own_generation_only() {
         let (sender, _receiver) = crossbeam_channel::unbounded();
-        let handle = KeyHandle::new(118, Tag { generation: 1, owner_session: 7 }, sender);
-        assert_eq!(handle.object(1), Some(118));
+        let handle = KeyHandle::new(object_handle(118), Tag { generation: 1, owner_session: 7 }, sender);
+        assert_eq!(handle.object(1), Some(object_handle(118)));
         assert_eq!(handle.object(2), None);
         handle.mark_gone();
         assert_eq!(handle.object(1), None);
@@ -68,18 +70,20 @@ mod tests {
     fn the_last_borrower_gives_the_object_back_to_its_owner() {
         let (sender, receiver) = crossbeam_channel::unbounded();
         let tag = Tag { generation: 1, owner_session: 7 };
-        let handle = std::sync::Arc::new(KeyHandle::new(118, tag, sender));
+        let handle = std::sync::Arc::new(KeyHandle::new(object_handle(118), tag, sender));
         let borrower = handle.clone();
         drop(handle);
         assert!(receiver.try_recv().is_err());
         drop(borrower);
-        assert!(matches!(receiver.try_recv(), Ok(OwnerJob::Destroy { object: 118, tag: t }) if t == tag));
+        assert!(
+            matches!(receiver.try_recv(), Ok(OwnerJob::Destroy { object, tag: t }) if (object, t) == (object_handle(118), tag))
+        );
     }
 
     #[test]
     fn an_object_that_the_token_lost_is_not_destroyed() {
         let (sender, receiver) = crossbeam_channel::unbounded();
-        let handle = KeyHandle::new(118, Tag { generation: 1, owner_session: 7 }, sender);
+        let handle = KeyHandle::new(object_handle(118), Tag { generation: 1, owner_session: 7 }, sender);
         handle.mark_gone();
         drop(handle);
         assert!(receiver.try_recv().is_err());

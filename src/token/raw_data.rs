@@ -117,3 +117,10 @@ impl RawFunctions {
         check(rv, Function::Decrypt).map(|()| out)
     }
 }
+
+/// The handle with this number, for tests of code that only passes handles on.
+#[cfg(test)]
+pub fn object_handle(number: CK_ULONG) -> ObjectHandle {
+    // SAFETY: a handle is a number that the token checks at each use.
+    unsafe { ObjectHandle::new_from_raw(number) }
+}

@@ -12,10 +12,6 @@ use zeroize::Zeroizing;
 
 /// Length of the IVs that we choose: 96 bits (NIST SP 800-38D, 5.2.1.1).
 pub const IV_BYTES: usize = 12;
-/// How long material that was stored by the token key is: IV, key and tag.
-pub const fn sealed_bytes(algorithm: Algorithm, iv_bytes: usize) -> usize {
-    iv_bytes + algorithm.key_bytes() + TAG_BYTES
-}
 
 /// A decrypted key, ready for use.
 pub struct SoftwareKey {
@@ -95,7 +91,9 @@ mod tests {
     const KEY_ID: KeyId = KeyId::from_bytes([2; 16]);
 
     #[rstest]
-    fn what_a_software_key_seals_it_opens(#[values(Algorithm::Aes128, Algorithm::Aes192, Algorithm::Aes256)] a: Algorithm) {
+    fn what_a_software_key_seals_it_opens(
+        #[values(Algorithm::Aes128, Algorithm::Aes192, Algorithm::Aes256)] a: Algorithm,
+    ) {
         let key = SoftwareKey::new(a, &vec![7; a.key_bytes()]).unwrap();
         for size in [0, 1, 32, 4096] {
             let plaintext = vec![5; size];

@@ -29,6 +29,8 @@ pub struct Counters {
     pub probes: AtomicU64,
     /// Calls that did not return within the deadline, ever.
     pub hung_calls: AtomicU64,
+    /// Calls that have not returned yet though their deadline is over.
+    pub hung_now: AtomicU64,
     /// Times the library was started anew.
     pub recoveries: AtomicU64,
     /// Data sessions that were closed and opened again after an error.
@@ -69,7 +71,7 @@ pub struct TokenStats {
 impl Counters {
     /// Reads all counters.
     #[must_use]
-    pub fn read(&self, generation: u64, hung_now: u64) -> TokenStats {
+    pub fn read(&self, generation: u64) -> TokenStats {
         let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         TokenStats {
             cache_hits: of(&self.handles.hits),
@@ -81,7 +83,7 @@ impl Counters {
             destroys: of(&self.destroys),
             probes: of(&self.probes),
             hung_calls: of(&self.hung_calls),
-            hung_now,
+            hung_now: of(&self.hung_now),
             recoveries: of(&self.recoveries),
             reopened_sessions: of(&self.reopened_sessions),
             generation,
