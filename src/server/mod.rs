@@ -3,7 +3,9 @@
 pub mod ambient;
 mod connection;
 pub mod dev_ca;
+mod edge;
 pub mod files;
+mod health;
 pub mod listen;
 pub mod process;
 pub mod tls;

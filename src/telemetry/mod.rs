@@ -4,21 +4,24 @@
 //! plaintext, PINs, tokens, signatures or IVs.
 
 pub mod metrics;
+mod request;
 
-use crate::config::{Log, LogFormat};
+pub use request::RequestNotes;
+
 use std::time::{Duration, Instant};
 use tracing_subscriber::EnvFilter;
 
 /// Starts logging to standard error. May be called once per process.
 ///
 /// # Errors
-/// If the filter of the settings cannot be read or logging was started before.
-pub fn start_logs(settings: &Log) -> Result<(), String> {
-    let filter = EnvFilter::try_new(&settings.filter).map_err(|error| format!("log.filter: {error}"))?;
+/// If the filter cannot be read or logging was started before.
+pub fn start_logs(filter: &str, json: bool) -> Result<(), String> {
+    let filter = EnvFilter::try_new(filter).map_err(|error| format!("log.filter: {error}"))?;
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    let started = match settings.format {
-        LogFormat::Json => lines.json().flatten_event(true).with_current_span(false).try_init(),
-        LogFormat::Text => lines.try_init(),
+    let started = if json {
+        lines.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init()
+    } else {
+        lines.try_init()
     };
     started.map_err(|error| error.to_string())?;
     log_panics();
