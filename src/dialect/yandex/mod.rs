@@ -2,4 +2,6 @@
 
 #[expect(missing_docs, reason = "generated code; docs/dialects/yandex.md describes it")]
 pub mod proto;
+pub mod convert;
+pub mod errors;
 pub mod wkt;
