@@ -1,6 +1,7 @@
 //! The frame around every request: its id, its longest time, panics, the one log line and the metrics.
 
 use crate::dialect::RequestId;
+use crate::dialect::yandex::errors::{WireError, rest_response};
 use crate::service::ports::IdSource;
 use crate::telemetry::{RequestNotes, Stopwatch, metrics};
 use axum::Router;
@@ -92,13 +93,7 @@ fn failure(grpc: bool, code: Code, message: &'static str, request_id: &str) -> R
     if grpc {
         return tonic::Status::new(code, message).into_http::<Body>();
     }
-    let status = match code {
-        Code::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
-        _ => StatusCode::INTERNAL_SERVER_ERROR,
-    };
-    let info = serde_json::json!({ "@type": "type.googleapis.com/google.rpc.RequestInfo", "requestId": request_id });
-    let body = serde_json::json!({ "code": code as i32, "message": message, "details": [info] });
-    (status, axum::Json(body)).into_response()
+    rest_response(&WireError::new(code, message), &RequestId(request_id.to_owned()))
 }
 
 struct Record<'a> {
