@@ -2,5 +2,6 @@
 #![expect(missing_docs, reason = "tests are described by their names")]
 
 mod run_contract;
+mod serving;
 mod smoke;
 mod support;
