@@ -77,7 +77,7 @@ impl RawTokenInfo {
 
 /// The module's functions.
 pub struct RawFunctions {
-    list: CK_FUNCTION_LIST,
+    pub(super) list: CK_FUNCTION_LIST,
     /// Keeps the library, and with it the functions in `list`, loaded.
     _library: cryptoki_sys::Pkcs11,
 }
