@@ -1,6 +1,6 @@
 //! Wire formats over one core: each dialect parses, makes one service call and renders.
 
-pub mod operator;
+pub mod native;
 pub mod yandex;
 
 /// The id of a request, as it stands in logs and in `x-request-id` of the answer. A middleware of the server

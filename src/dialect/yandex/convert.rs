@@ -10,7 +10,7 @@ mod page;
 
 pub use crypto::{decrypt, encrypt, generate_data_key, re_encrypt};
 pub use keys::{create_key, schedule_destruction, update_key, version_of_key};
-pub use page::{List, PageRequest, next_token, page_request, render_page};
+pub use page::{List, next_token, page_after, page_size, render_page};
 
 use super::proto::yandex::cloud::kms::v1::SymmetricAlgorithm;
 use super::wkt;
@@ -111,7 +111,9 @@ fn algorithm(field: &str, code: i32) -> Result<Algorithm, ServiceError> {
         Ok(SymmetricAlgorithm::Aes192) => Ok(Algorithm::Aes192),
         Ok(SymmetricAlgorithm::Aes256) => Ok(Algorithm::Aes256),
         Ok(SymmetricAlgorithm::Aes256Hsm) => Ok(Algorithm::Aes256Hsm),
-        Ok(SymmetricAlgorithm::GostR34122015K) => Err(invalid(format!("{field}: GOST_R_3412_2015_K is not implemented"))),
+        Ok(SymmetricAlgorithm::GostR34122015K) => {
+            Err(invalid(format!("{field}: GOST_R_3412_2015_K is not implemented")))
+        }
         Ok(SymmetricAlgorithm::Unspecified) => Err(invalid(format!("{field} is required"))),
         Err(_) => Err(invalid(format!("{field}: {code} is not an algorithm"))),
     }

@@ -21,6 +21,8 @@ pub struct WireError {
     pub code: Code,
     /// The text for the caller.
     pub message: String,
+    /// What the log says beside the text.
+    cause: Option<String>,
 }
 
 impl WireError {
@@ -31,7 +33,7 @@ impl WireError {
             Some((end, _)) => format!("{}...", &message[..end]),
             None => message,
         };
-        Self { code, message }
+        Self { code, message, cause: None }
     }
 }
 
@@ -53,7 +55,18 @@ impl From<ServiceError> for WireError {
             ServiceError::NotImplemented(_) => Code::Unimplemented,
             ServiceError::Bug(_) => Code::Internal,
         };
-        Self::new(code, error.to_string())
+        Self { cause: error.cause().map(str::to_owned), ..Self::new(code, error.to_string()) }
+    }
+}
+
+/// Logs a failure of ours, once: here it leaves the service. A caller's mistakes are not logged.
+fn log(error: &WireError, request_id: &RequestId) {
+    let Some(cause) = &error.cause else { return };
+    let (code, request_id) = (error.code as i32, request_id.0.as_str());
+    if error.code == Code::Unavailable {
+        tracing::warn!(request_id, code, cause, "{}", error.message);
+    } else {
+        tracing::error!(request_id, code, cause, "{}", error.message);
     }
 }
 
@@ -113,6 +126,7 @@ fn status_message(error: &WireError, request_id: &RequestId) -> rpc::Status {
 /// The gRPC form.
 #[must_use]
 pub fn grpc_status(error: &WireError, request_id: &RequestId) -> tonic::Status {
+    log(error, request_id);
     let details = status_message(error, request_id).encode_to_vec();
     tonic::Status::with_details(error.code, &error.message, details.into())
 }
@@ -126,6 +140,7 @@ pub fn rest_response(error: &WireError, request_id: &RequestId) -> Response {
 /// The REST form with an HTTP status of its own.
 #[must_use]
 pub fn rest_response_with(status: StatusCode, error: &WireError, request_id: &RequestId) -> Response {
+    log(error, request_id);
     let body = serde_json::to_vec(&status_message(error, request_id)).unwrap_or_default();
     let json = HeaderValue::from_static("application/json");
     let mut response = (status, [(header::CONTENT_TYPE, json)], body).into_response();

@@ -42,30 +42,28 @@ impl List {
     }
 }
 
-/// A page that is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PageRequest {
-    /// The row before it; `None` is the first page.
-    pub after: Option<Cursor>,
-    /// Most rows.
-    pub limit: u32,
-}
-
-/// Reads size and token of a page of `list` of the folder or key with the id `resource`.
+/// Reads the size of a page.
 ///
 /// # Errors
-/// [`ServiceError::Invalid`] for a size outside of 0 to 1000, or a token that was not handed out for this list.
-pub fn page_request(list: List, resource: &[u8; 16], size: i64, token: &str) -> Result<PageRequest, ServiceError> {
-    let limit = match u32::try_from(size) {
-        Ok(0) => DEFAULT_PAGE_SIZE,
-        Ok(limit) if limit <= MAX_PAGE_SIZE => limit,
-        _ => return Err(invalid(format!("page_size must be between 0 and {MAX_PAGE_SIZE}"))),
-    };
+/// [`ServiceError::Invalid`] outside of 0 to 1000.
+pub fn page_size(size: i64) -> Result<u32, ServiceError> {
+    match u32::try_from(size) {
+        Ok(0) => Ok(DEFAULT_PAGE_SIZE),
+        Ok(limit) if limit <= MAX_PAGE_SIZE => Ok(limit),
+        _ => Err(invalid(format!("page_size must be between 0 and {MAX_PAGE_SIZE}"))),
+    }
+}
+
+/// Reads the token of a page of `list` of the folder or key with the id `resource`; `None` is the first page.
+///
+/// # Errors
+/// [`ServiceError::Invalid`] for a token that was not handed out for this list.
+pub fn page_after(list: List, resource: &[u8; 16], token: &str) -> Result<Option<Cursor>, ServiceError> {
     if token.is_empty() {
-        return Ok(PageRequest { after: None, limit });
+        return Ok(None);
     }
     let after = parse_token(list, resource, token).ok_or_else(|| invalid("page_token is not one of this list"))?;
-    Ok(PageRequest { after: Some(after), limit })
+    Ok(Some(after))
 }
 
 /// The token of the page after `next`; empty on the last page.
@@ -87,10 +85,7 @@ fn parse_token(list: List, resource: &[u8; 16], token: &str) -> Option<Cursor> {
     let bytes = URL_SAFE_NO_PAD.decode(token).ok()?;
     let (body, sum) = bytes.split_at_checked(TOKEN_BODY_BYTES)?;
     let genuine = sum == checksum(resource, body) && body[..2] == [TOKEN_FORM, list.code()];
-    genuine.then_some(Cursor {
-        at: i64::from_be_bytes(body[2..10].try_into().ok()?),
-        id: body[10..].try_into().ok()?,
-    })
+    genuine.then_some(Cursor { at: i64::from_be_bytes(body[2..10].try_into().ok()?), id: body[10..].try_into().ok()? })
 }
 
 /// Finds mistakes, not forgery: a cursor opens nothing that its list would not show anyway.
@@ -145,8 +140,7 @@ mod tests {
     #[case(i64::MIN, None)]
     #[case(i64::MAX, None)]
     fn the_page_size_has_a_default_and_limits(#[case] size: i64, #[case] limit: Option<u32>) {
-        let page = page_request(List::Keys, &HERE, size, "");
-        assert_eq!(page.ok().map(|page| page.limit), limit);
+        assert_eq!(page_size(size).ok(), limit);
     }
 
     #[rstest]
@@ -156,7 +150,7 @@ mod tests {
     fn a_token_leads_to_the_next_page(#[case] list: List) {
         let token = next_token(list, &HERE, Some(CURSOR));
         assert!(token.len() <= MAX_TOKEN_CHARS);
-        assert_eq!(page_request(list, &HERE, 5, &token).unwrap(), PageRequest { after: Some(CURSOR), limit: 5 });
+        assert_eq!(page_after(list, &HERE, &token).unwrap(), Some(CURSOR));
     }
 
     #[test]
@@ -167,8 +161,8 @@ mod tests {
     #[test]
     fn a_token_of_another_list_or_resource_is_refused() {
         let token = next_token(List::Keys, &HERE, Some(CURSOR));
-        assert!(page_request(List::Versions, &HERE, 0, &token).is_err());
-        assert!(page_request(List::Keys, &[8; 16], 0, &token).is_err());
+        assert!(page_after(List::Versions, &HERE, &token).is_err());
+        assert!(page_after(List::Keys, &[8; 16], &token).is_err());
     }
 
     #[test]
@@ -178,7 +172,7 @@ mod tests {
             let mut changed = token.clone().into_bytes();
             changed[at] = if changed[at] == b'A' { b'B' } else { b'A' };
             let changed = String::from_utf8(changed).unwrap();
-            assert!(page_request(List::Keys, &HERE, 0, &changed).is_err(), "{changed}");
+            assert!(page_after(List::Keys, &HERE, &changed).is_err(), "{changed}");
         }
     }
 
@@ -188,7 +182,7 @@ mod tests {
     #[case("\u{444}")]
     #[case(&"A".repeat(101))]
     fn garbage_is_not_a_token(#[case] token: &str) {
-        assert!(matches!(page_request(List::Keys, &HERE, 0, token), Err(ServiceError::Invalid(_))));
+        assert!(matches!(page_after(List::Keys, &HERE, token), Err(ServiceError::Invalid(_))));
     }
 
     #[test]

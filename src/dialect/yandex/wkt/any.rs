@@ -4,8 +4,8 @@ use super::super::proto::google::rpc::RequestInfo;
 use super::super::proto::yandex::cloud::access::{SetAccessBindingsMetadata, UpdateAccessBindingsMetadata};
 use super::super::proto::yandex::cloud::kms::v1::{
     CancelSymmetricKeyVersionDestructionMetadata, CreateSymmetricKeyMetadata, DeleteSymmetricKeyMetadata,
-    RotateSymmetricKeyMetadata, ScheduleSymmetricKeyVersionDestructionMetadata,
-    SetPrimarySymmetricKeyVersionMetadata, SymmetricKey, SymmetricKeyVersion, UpdateSymmetricKeyMetadata,
+    RotateSymmetricKeyMetadata, ScheduleSymmetricKeyVersionDestructionMetadata, SetPrimarySymmetricKeyVersionMetadata,
+    SymmetricKey, SymmetricKeyVersion, UpdateSymmetricKeyMetadata,
 };
 use prost::{Message, Name};
 use serde::de::{DeserializeOwned, Error as _};
