@@ -1,1 +1,11 @@
 //! Listeners, TLS, health, and the place where all parts are put together.
+
+pub mod ambient;
+mod connection;
+pub mod dev_ca;
+mod edge;
+pub mod files;
+mod health;
+pub mod listen;
+pub mod process;
+pub mod tls;

@@ -1,1 +1,7 @@
 //! Integration tests: real token, real database, real clients. One binary, so that it links once.
+#![expect(missing_docs, reason = "tests are described by their names")]
+
+mod run_contract;
+mod serving;
+mod smoke;
+mod support;
