@@ -9,6 +9,7 @@ pub mod errors;
 pub mod gate;
 pub mod grpc;
 pub mod json;
+pub mod names;
 #[expect(missing_docs, reason = "generated code; docs/dialects/yandex.md describes it")]
 pub mod proto;
 pub mod render;
