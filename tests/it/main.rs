@@ -1,1 +1,4 @@
 //! Integration tests: real token, real database, real clients. One binary, so that it links once.
+
+mod token;
+mod token_rig;
