@@ -1,6 +1,6 @@
 //! The running token over a real SoftHSM.
 
-use crate::token_rig::{Opened, Rig, isolated, make_token, material};
+use crate::token_rig::{Opened, Rig, config, isolated, material};
 use claviger::domain::algorithm::Algorithm;
 use claviger::domain::id::{KeyId, MaterialId};
 use claviger::service::ports::{Material, Protection, SealedData, Token, TokenError};
@@ -355,22 +355,19 @@ fn log_out() {
 #[test]
 fn a_kek_that_does_not_wrap_as_at_init_is_not_trusted() {
     isolated("a_kek_that_does_not_wrap_as_at_init_is_not_trusted", |rig| {
-        let (module, mut binding) = make_token(Protection::Trusted);
-        module.finalize().unwrap();
+        let mut binding = rig.make_token(Protection::Trusted);
         let canary = &mut binding.keks[0].canary;
         let other = if canary.starts_with("00") { "01" } else { "00" };
         canary.replace_range(0..2, other);
-        let Opened { token, .. } = rig.open_again(binding, |_, _| {});
-        let outcome = run(token.check());
-        assert!(outcome.is_err());
+        let outcome = HsmToken::open(config(), binding).map(|_| ());
+        assert!(matches!(outcome, Err(TokenError::Untrusted(_))), "{outcome:?}");
     });
 }
 
 #[test]
 fn a_token_without_trust_is_probed_by_unwrapping() {
     isolated("a_token_without_trust_is_probed_by_unwrapping", |rig| {
-        let (module, binding) = make_token(Protection::NonExtractable);
-        module.finalize().unwrap();
+        let binding = rig.make_token(Protection::NonExtractable);
         let Opened { token, .. } = rig.open_again(binding, |_, _| {});
         run(async {
             token.check().await.unwrap();
