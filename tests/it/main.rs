@@ -5,3 +5,5 @@ mod run_contract;
 mod serving;
 mod smoke;
 mod support;
+mod token;
+mod token_rig;
