@@ -7,3 +7,4 @@ mod smoke;
 mod support;
 mod token;
 mod token_rig;
+mod yandex_wire;
