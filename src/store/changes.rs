@@ -1,0 +1,145 @@
+//! What the writer thread does in a transaction.
+
+use super::edit::Edit;
+use super::rows::{self, SealedColumns};
+use super::seal::sha256;
+use super::sql::{Fields, Value, int, json};
+use super::table::{self, COUNTERS, KEYS, VERSIONS};
+use super::view::alarm;
+use crate::domain::id::{KeyId, MaterialId};
+use crate::domain::key::{Key, KeyState};
+use crate::domain::operation::Operation;
+use crate::domain::time::Timestamp;
+use crate::domain::version::KeyVersion;
+use crate::service::ports::{
+    BlobUpdate, Change, InvocationLease, RememberedRequest, SealedMaterial, StoreError, Stored,
+};
+
+/// Applies the changes of one commit.
+pub(super) fn apply(edit: &mut Edit<'_>, changes: &[Change]) -> Result<(), StoreError> {
+    let mut ordered: Vec<&Change> = changes.iter().collect();
+    ordered.sort_by_key(|change| rank(change));
+    ordered.into_iter().try_for_each(|change| apply_one(edit, change))
+}
+
+/// Rows that others refer to come first, in whatever order the use case named them.
+const fn rank(change: &Change) -> u8 {
+    match change {
+        Change::InsertFolder(_) => 0,
+        Change::InsertPrincipal(_) => 1,
+        Change::InsertKey(_) => 2,
+        _ => 3,
+    }
+}
+
+fn apply_one(edit: &mut Edit<'_>, change: &Change) -> Result<(), StoreError> {
+    match change {
+        Change::InsertFolder(folder) => edit.insert(&table::FOLDERS, rows::folder_row(folder)),
+        Change::InsertPrincipal(principal) => edit.insert(&table::PRINCIPALS, rows::principal_row(principal)),
+        Change::InsertCredential(credential) => edit.insert(&table::CREDENTIALS, rows::credential_row(credential)),
+        Change::UpdateCredential(Stored { value, row_seq }) => {
+            edit.update(&table::CREDENTIALS, *row_seq, rows::credential_row(value))
+        }
+        Change::PutBindings(folder, Stored { value, row_seq: 0 }) => {
+            edit.insert(&table::BINDINGS, rows::binding_set_row(*folder, value)?)
+        }
+        Change::PutBindings(folder, Stored { value, row_seq }) => {
+            edit.update(&table::BINDINGS, *row_seq, rows::binding_set_row(*folder, value)?)
+        }
+        Change::InsertKey(key) => edit.insert(&KEYS, rows::key_row(key)?),
+        Change::UpdateKey(key) => update_key(edit, &key.value, key.row_seq),
+        Change::InsertVersion(version, sealed) => insert_version(edit, version, sealed),
+        Change::InsertCounter(id) => insert_counter(edit, *id),
+        Change::UpdateVersion(version, blob) => update_version(edit, &version.value, version.row_seq, *blob),
+        Change::InsertOperation(operation) => insert_operation(edit, operation),
+        Change::RememberRequest(request) => remember(edit, request),
+    }
+}
+
+fn update_key(edit: &mut Edit<'_>, key: &Key, row_seq: u64) -> Result<(), StoreError> {
+    edit.update(&KEYS, row_seq, rows::key_row(key)?)?;
+    if matches!(key.state, KeyState::Deleted { .. }) && has_material(edit, key.id)? {
+        let statement = "INSERT INTO deletions_under_way (key_id) VALUES (?1) ON CONFLICT (key_id) DO NOTHING";
+        edit.view.sql.execute(statement, &[Value::from(key.id.as_bytes())])?;
+    }
+    Ok(())
+}
+
+fn has_material(edit: &Edit<'_>, key: KeyId) -> Result<bool, StoreError> {
+    let statement = "SELECT 1 FROM versions WHERE key_id = ?1 AND blob_sha256 IS NOT NULL LIMIT 1";
+    Ok(edit.view.sql.query_one(statement, &[Value::from(key.as_bytes())])?.is_some())
+}
+
+fn insert_version(edit: &mut Edit<'_>, version: &KeyVersion, sealed: &SealedMaterial) -> Result<(), StoreError> {
+    let statement = "INSERT INTO materials (blob) VALUES (?1) RETURNING id";
+    let row = edit.view.sql.query_one(statement, &[Value::Blob(sealed.bytes.clone())])?;
+    let material_row = Fields::new("materials", &row.unwrap_or_default()).int()?;
+    let columns = SealedColumns { material_row, sealed: Some((sealed.sealed_by, sha256(&sealed.bytes))) };
+    edit.insert(&VERSIONS, rows::version_row(version, &columns))?;
+    insert_counter(edit, version.id)
+}
+
+fn update_version(edit: &mut Edit<'_>, version: &KeyVersion, row_seq: u64, blob: BlobUpdate) -> Result<(), StoreError> {
+    let current = edit.current(&VERSIONS, &Value::from(version.id.as_bytes()), row_seq)?;
+    let (_, mut columns) = rows::version(&current)?;
+    if blob == BlobUpdate::Overwrite {
+        overwrite(edit, columns.material_row)?;
+        columns.sealed = None;
+    }
+    edit.update(&VERSIONS, row_seq, rows::version_row(version, &columns))?;
+    if blob == BlobUpdate::Overwrite && !has_material(edit, version.key_id)? {
+        let statement = "DELETE FROM deletions_under_way WHERE key_id = ?1";
+        edit.view.sql.execute(statement, &[Value::from(version.key_id.as_bytes())])?;
+    }
+    Ok(())
+}
+
+/// As many zero bytes, so that the row keeps its place and no copy of it stays behind.
+fn overwrite(edit: &Edit<'_>, material_row: i64) -> Result<(), StoreError> {
+    let sql = edit.view.sql;
+    let row = sql.query_one("SELECT length(blob) FROM materials WHERE id = ?1", &[Value::Int(material_row)])?;
+    // Material that somebody else removed needs no overwriting by us.
+    let Some(row) = row else { return Ok(()) };
+    let length: usize = Fields::new("materials", &row).number()?;
+    let zeros = Value::Blob(vec![0; length]);
+    sql.execute("UPDATE materials SET blob = ?1 WHERE id = ?2", &[zeros, Value::Int(material_row)]).map(|_| ())
+}
+
+fn insert_counter(edit: &mut Edit<'_>, id: MaterialId) -> Result<(), StoreError> {
+    edit.insert(&COUNTERS, vec![Value::from(id.as_bytes()), Value::Int(0)])
+}
+
+/// Adds `count` to a counter.
+pub(super) fn lease(edit: &mut Edit<'_>, id: MaterialId, count: u64) -> Result<InvocationLease, StoreError> {
+    let key = Value::from(id.as_bytes());
+    let current = edit.view.find(&COUNTERS, &key)?.ok_or_else(|| alarm(&COUNTERS, &key))?;
+    let mut fields = current.fields();
+    let _id: [u8; 16] = fields.bytes()?;
+    let from: u64 = fields.number()?;
+    let to = from.saturating_add(count);
+    edit.update(&COUNTERS, current.row_seq, vec![key, int(to)])?;
+    Ok(InvocationLease { from, to })
+}
+
+fn insert_operation(edit: &Edit<'_>, operation: &Operation) -> Result<(), StoreError> {
+    let params = [
+        Value::from(operation.id.as_bytes()),
+        Value::from(operation.key_id.as_bytes()),
+        Value::from(operation.created_at),
+        json(operation)?,
+    ];
+    let statement = "INSERT INTO operations (id, key_id, created_at, record) VALUES (?1, ?2, ?3, ?4)";
+    edit.view.sql.execute(statement, &params).map(|_| ())
+}
+
+fn remember(edit: &Edit<'_>, request: &RememberedRequest) -> Result<(), StoreError> {
+    let statement = "INSERT INTO remembered_requests (principal_id, key, fingerprint, operation_id, expires_at)
+        VALUES (?1, ?2, ?3, ?4, ?5)";
+    edit.view.sql.execute(statement, &rows::remembered_row(request)).map(|_| ())
+}
+
+/// Forgets requests whose time has passed.
+pub(super) fn forget(edit: &Edit<'_>, now: Timestamp) -> Result<(), StoreError> {
+    let statement = "DELETE FROM remembered_requests WHERE expires_at <= ?1";
+    edit.view.sql.execute(statement, &[Value::from(now)]).map(|_| ())
+}
