@@ -10,7 +10,7 @@ mod lexer;
 mod paths;
 
 use lexer::{blank_comments_and_literals, function_lengths, without_unit_tests};
-use paths::{crate_paths, extern_crates};
+use paths::{crate_paths, extern_crates, test_modules};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -91,11 +91,13 @@ const IMPURE: &[&str] = &[
 struct Source {
     path: String,
     text: String,
+    /// Whether another file declares it as a module of unit tests.
+    only_tests: bool,
 }
 
 impl Source {
     fn sample(path: &str, text: &str) -> Self {
-        Self { path: path.into(), text: text.into() }
+        Self { path: path.into(), text: text.into(), only_tests: false }
     }
 
     /// The text without comments and literals.
@@ -105,7 +107,7 @@ impl Source {
 
     /// The code without its unit tests, which may use what they like.
     fn product_code(&self) -> String {
-        without_unit_tests(&self.code())
+        if self.only_tests { String::new() } else { without_unit_tests(&self.code()) }
     }
 
     fn is_product(&self) -> bool {
@@ -148,8 +150,15 @@ fn text_of(path: &Path) -> String {
 }
 
 fn rust_sources() -> Vec<Source> {
-    let sources = read(&["src", "tests", "benches", "examples", "build.rs"], &[".rs"]);
+    let mut sources = read(&["src", "tests", "benches", "examples", "build.rs"], &[".rs"]);
     assert!(sources.iter().any(|source| source.path == "src/lib.rs"), "the sources were not found");
+    let test_modules: Vec<String> =
+        sources.iter().flat_map(|source| test_modules(&source.path, &source.code())).collect();
+    for source in &mut sources {
+        let path = source.path.trim_end_matches(".rs").trim_end_matches("/mod");
+        let within = |module: &String| path == module || path.starts_with(&format!("{module}/"));
+        source.only_tests = test_modules.iter().any(within);
+    }
     sources
 }
 

@@ -22,6 +22,9 @@ pub enum Command {
     Init(InitArguments),
     /// Start the server
     Serve(ServeArguments),
+    /// The part of init and dev that runs in a process of its own; what to do is on standard input
+    #[command(hide = true)]
+    Ceremony,
     /// Print the version
     Version,
     /// Keys of the running server (CLAVIGER_ENDPOINT or CLAVIGER_TLS_ENDPOINT, CLAVIGER_CA, CLAVIGER_TOKEN)
@@ -68,7 +71,7 @@ pub struct DevArguments {
     #[arg(long, value_name = "ADDRESS")]
     pub tls_listen: Option<SocketAddr>,
     /// Use this PKCS#11 library instead of a private SoftHSM2 token
-    #[arg(long, value_name = "PATH", requires_all = ["token_label", "pin", "so_pin"])]
+    #[arg(long, value_name = "PATH", requires_all = ["token_label", "pin"])]
     pub module: Option<PathBuf>,
     /// The token's label
     #[arg(long, value_name = "LABEL", requires = "module")]
@@ -96,6 +99,9 @@ pub struct InitArguments {
     /// Bind this wrapping key, made by a vendor's tool, instead of making one
     #[arg(long, value_name = "URI")]
     pub adopt_kek: Option<String>,
+    /// The hardware's validation certificate, such as "FIPS 140-3 #4700", which is then shown with every key
+    #[arg(long, value_name = "TEXT")]
+    pub hsm_certificate: Option<String>,
     /// Go on although the token lets a holder of the user PIN export keys
     #[arg(long)]
     pub accept_pin_holder_can_export: bool,

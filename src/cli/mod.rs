@@ -7,6 +7,7 @@ mod arguments;
 mod client;
 mod dev;
 mod init;
+mod process;
 mod serve;
 
 use arguments::{Arguments, ClockCommand, Command, KeyCommand};
@@ -74,6 +75,7 @@ pub fn run() -> ExitCode {
         Command::Dev(arguments) => dev::run(arguments),
         Command::Init(arguments) => init::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
+        Command::Ceremony => init::ceremony::run(),
         Command::Version => say(concat!("claviger ", env!("CARGO_PKG_VERSION"))),
         Command::Key { command: KeyCommand::Restore { id } } => client::restore_key(&id),
         Command::Clock { command: ClockCommand::Confirm } => client::confirm_clock(),

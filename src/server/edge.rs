@@ -1,4 +1,5 @@
-//! The frame around every request: its id, its longest time, panics, the one log line and the metrics.
+//! The frame around every request: its id, its longest time, panics, the one log line and the metrics. The size of
+//! bodies is limited by the dialects, which answer in their own form.
 
 use crate::dialect::RequestId;
 use crate::dialect::yandex::errors::{WireError, rest_response};
@@ -15,12 +16,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use tonic::Code;
 use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::limit::RequestBodyLimitLayer;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const MAX_REQUEST_ID_BYTES: usize = 64;
-/// Above every dialect's own limit, which answers in the dialect's form.
-const MAX_BODY_BYTES: usize = 1024 * 1024;
 
 /// What the frame needs.
 pub struct Edge {
@@ -33,7 +31,6 @@ pub struct Edge {
 /// Puts the frame around `router`.
 pub fn around(router: Router, edge: Edge) -> Router {
     router
-        .layer(RequestBodyLimitLayer::new(MAX_BODY_BYTES))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn_with_state(Arc::new(edge), handle))
 }
@@ -150,8 +147,7 @@ mod tests {
         let routes = Router::new()
             .route("/ok", get(|axum::Extension(id): axum::Extension<RequestId>| async { id.0 }))
             .route("/panic", post(panic_here))
-            .route("/slow", post(|| std::future::pending::<()>()))
-            .route("/echo", post(|body: axum::body::Bytes| async { body }));
+            .route("/slow", post(|| std::future::pending::<()>()));
         let ids = Arc::new(SystemIds::new().unwrap());
         around(routes, Edge { ids, request_timeout: Duration::from_millis(200) })
     }
@@ -206,13 +202,5 @@ mod tests {
     async fn a_request_that_takes_too_long_is_ended() {
         let (head, body) = send(Request::post("/slow"), "").await;
         assert_eq!(head.status, 504, "{body}");
-    }
-
-    #[tokio::test]
-    async fn an_oversize_body_is_refused() {
-        let (head, _) = send(Request::post("/echo"), vec![0; MAX_BODY_BYTES + 1]).await;
-        assert_eq!(head.status, 413);
-        let (head, _) = send(Request::post("/echo"), vec![0; MAX_BODY_BYTES]).await;
-        assert_eq!(head.status, 200);
     }
 }

@@ -1,6 +1,7 @@
 //! Listeners, TLS, health, and the place where all parts are put together.
 
 pub mod ambient;
+pub mod assembly;
 mod connection;
 pub mod dev_ca;
 mod edge;
@@ -8,4 +9,5 @@ pub mod files;
 mod health;
 pub mod listen;
 pub mod process;
+pub mod run;
 pub mod tls;

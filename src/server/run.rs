@@ -4,10 +4,8 @@ use super::assembly::Core;
 use super::edge::{self, Edge};
 use super::health::{self, Readiness};
 use super::listen::{Bound, Options};
-use crate::auth::Authenticator;
 use crate::auth::bearer::BearerTokens;
 use crate::config::Settings;
-use crate::dialect::operator::{self, OperatorDeps};
 use crate::dialect::yandex::{self, YandexDeps};
 use crate::scheduler;
 use crate::telemetry::metrics::Metrics;
@@ -47,14 +45,15 @@ pub struct Server {
 
 impl Server {
     /// Serves until `end` is ready, then lets requests in flight finish, within 10 seconds.
-    pub async fn run(self, end: impl Future<Output = ()>) {
+    ///
+    /// # Errors
+    /// If the server cannot begin.
+    pub async fn run(self, end: impl Future<Output = ()>) -> Result<(), String> {
         let (stop, stopped) = watch::channel(false);
         let interval = self.settings.scheduler.interval.0;
         let readiness = Arc::new(Readiness::new(Arc::clone(&self.core.kms), interval));
-        let (reporter, health_service) = tonic_health::server::health_reporter();
-        let health = health_service_routes(health_service);
-        let router = self.router(&readiness).merge(health);
-        let router = edge::around(router, self.edge());
+        let reporter = HealthReporter::new();
+        let router = edge::around(self.router(&readiness, &reporter)?, self.edge());
         let scheduler = tokio::spawn(scheduler::run(Arc::clone(&self.core.kms), interval, ended(stopped.clone())));
         let background = background(readiness, reporter, self.metrics.clone());
         let options = Options { tls: self.tls, max_connections: self.settings.server.max_connections };
@@ -66,20 +65,19 @@ impl Server {
         let _ = tokio::time::timeout(SCHEDULER_GRACE, scheduler).await;
         background.iter().for_each(JoinHandle::abort);
         tracing::info!("ended");
+        Ok(())
     }
 
-    fn router(&self, readiness: &Arc<Readiness>) -> Router {
-        let authenticator: Arc<dyn Authenticator> = Arc::new(BearerTokens::new(self.core.kms.directory()));
+    fn router(&self, readiness: &Arc<Readiness>, reporter: &HealthReporter) -> Result<Router, String> {
         let yandex = YandexDeps {
             kms: Arc::clone(&self.core.kms),
-            authenticator: Arc::clone(&authenticator),
+            authenticator: Arc::new(BearerTokens::new(self.core.kms.directory())),
             advertised_address: self.advertised_address(),
             reflection: self.settings.server.reflection,
+            health: Some(reporter.clone()),
         };
-        let operator = OperatorDeps { kms: Arc::clone(&self.core.kms), authenticator };
-        yandex::routes(yandex)
-            .merge(operator::routes(operator))
-            .merge(health::routes(Arc::clone(readiness), self.metrics.clone()))
+        let health = health::routes(Arc::clone(readiness), self.metrics.clone());
+        Ok(yandex::routes(yandex)?.merge(health))
     }
 
     fn edge(&self) -> Edge {
@@ -100,21 +98,6 @@ impl Server {
 async fn ended(mut stop: watch::Receiver<bool>) {
     // The sender is gone only when the server is.
     let _ = stop.wait_for(|stop| *stop).await;
-}
-
-fn health_service_routes<S>(service: S) -> Router
-where
-    S: tower::Service<
-            http::Request<axum::body::Body>,
-            Response = http::Response<tonic::body::Body>,
-            Error = std::convert::Infallible,
-        > + Clone
-        + Send
-        + Sync
-        + 'static,
-    S::Future: Send + 'static,
-{
-    Router::new().route_service("/grpc.health.v1.Health/{*rpc}", service)
 }
 
 fn background(readiness: Arc<Readiness>, reporter: HealthReporter, metrics: Metrics) -> Vec<JoinHandle<()>> {

@@ -56,7 +56,7 @@ impl HsmToken {
     /// As [`open`](Self::open).
     pub fn open_with(module: Module, config: TokenConfig, binding: TokenBinding) -> Result<OpenedToken, TokenError> {
         let (live, login) = live::start(&module, &config, &binding, 1)?;
-        let row_key = live::row_key(&login, &binding)?;
+        let row_key = live::row_key(&live, &login, binding.cluster_id)?;
         let sealing_counter = live::sealing_counter(&binding);
         let (jobs, queue) = bounded(config.queue);
         let (notices, notice_queue) = unbounded();

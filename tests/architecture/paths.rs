@@ -97,6 +97,15 @@ pub fn extern_crates(code: &str) -> BTreeSet<String> {
     found
 }
 
+/// Paths, without `.rs`, of the modules that `file` declares for unit tests only, in files of their own.
+pub fn test_modules(file: &str, code: &str) -> Vec<String> {
+    let module = module_path(file);
+    let lines: Vec<&str> = code.lines().map(str::trim).collect();
+    let tested = lines.windows(2).filter(|pair| pair[0] == "#[cfg(test)]");
+    let names = tested.filter_map(|pair| pair[1].strip_prefix("mod ")?.strip_suffix(';'));
+    names.map(|name| format!("src/{}/{name}", module.join("/")).replace("//", "/")).collect()
+}
+
 fn is_word_before(code: &str, at: usize) -> bool {
     code[..at].chars().next_back().is_some_and(|c| c.is_alphanumeric() || c == '_' || c == '$')
 }
@@ -114,4 +123,12 @@ fn only_the_first_segment_names_another_crate() {
         .into_iter()
         .collect();
     assert_eq!(found, ["five", "four", "one", "six", "super"]);
+}
+
+#[test]
+fn modules_for_tests_are_found_where_they_are_declared() {
+    let code = "#[cfg(test)]\nmod properties;\nmod key;\n#[cfg(test)]\nmod tests {\n}";
+    assert_eq!(test_modules("src/domain/mod.rs", code), ["src/domain/properties"]);
+    assert_eq!(test_modules("src/store/sqlite.rs", code), ["src/store/sqlite/properties"]);
+    assert_eq!(test_modules("src/lib.rs", code), ["src/properties"]);
 }

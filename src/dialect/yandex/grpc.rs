@@ -63,9 +63,10 @@ impl Services {
     }
 }
 
-/// The `idempotency-key` of a request, if its value is text.
+/// The `idempotency-key` of a request.
 fn idempotency_key<M>(request: &Request<M>) -> Option<String> {
-    request.metadata().get("idempotency-key")?.to_str().ok().map(str::to_owned)
+    let value = request.metadata().get("idempotency-key")?;
+    Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
 }
 
 #[tonic::async_trait]

@@ -9,8 +9,11 @@ pub mod errors;
 pub mod gate;
 pub mod grpc;
 pub mod json;
-#[expect(missing_docs, reason = "generated code; docs/dialects/yandex.md describes it")]
+pub mod names;
+#[expect(missing_docs, reason = "generated")]
+#[expect(clippy::allow_attributes, clippy::module_inception, clippy::too_many_lines, reason = "generated")]
 pub mod proto;
+mod redacted;
 pub mod render;
 pub mod rest;
 pub mod rpc;

@@ -186,3 +186,6 @@ const fn primary_of(snapshot: &Snapshot) -> MaterialId {
         Snapshot::Version(view) => view.version.id,
     }
 }
+
+#[cfg(test)]
+mod tests;

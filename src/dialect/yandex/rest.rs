@@ -44,7 +44,7 @@ async fn keys(State(kms): State<Arc<Kms>>, Extension(ctx): Extension<RequestCont
     run(&ctx, request, async |call: Call| match *call.method() {
         Method::GET => Answer::of(&rpc::list(&kms, &ctx, call.query()?).await?),
         Method::POST => {
-            let idempotency_key = call.header("idempotency-key");
+            let idempotency_key = call.idempotency_key();
             Answer::of(&rpc::create(&kms, &ctx, call.body().await?, idempotency_key).await?)
         }
         _ => MethodNotAllowed::with("GET, POST"),

@@ -1,5 +1,5 @@
 //! The rpcs, each once: a message in, one service call, a message or a [`ServiceError`] out. gRPC and REST both call
-//! these functions.
+//! these functions. Limits that a message breaks are refused before the core is called.
 
 use super::convert::{self, IdText, List};
 use super::proto::yandex::cloud::kms::v1::{
@@ -101,7 +101,7 @@ pub async fn list_operations(
 
 /// `SymmetricKeyService.Update`.
 pub async fn update(kms: &Kms, ctx: &RequestContext, message: UpdateSymmetricKeyRequest) -> Answer<Operation> {
-    let (key_id, patch) = convert::update_key(message)?;
+    let (key_id, patch) = convert::update_key(&message)?;
     kms.update_key(ctx, key_id, patch).await.map(render::operation)
 }
 

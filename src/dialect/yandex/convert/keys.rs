@@ -59,7 +59,7 @@ fn idempotency(key: String, message: &CreateSymmetricKeyRequest) -> Result<Idemp
 ///
 /// # Errors
 /// [`ServiceError::Invalid`], [`ServiceError::Value`] or [`ServiceError::NotFound`].
-pub fn update_key(message: UpdateSymmetricKeyRequest) -> Result<(KeyId, KeyPatch), ServiceError> {
+pub fn update_key(message: &UpdateSymmetricKeyRequest) -> Result<(KeyId, KeyPatch), ServiceError> {
     let key_id = IdText::required("key_id", &message.key_id)?;
     let paths = message.update_mask.as_ref().map(|mask| mask.paths.as_slice()).unwrap_or_default();
     if paths.is_empty() {
@@ -67,7 +67,7 @@ pub fn update_key(message: UpdateSymmetricKeyRequest) -> Result<(KeyId, KeyPatch
     }
     let mut patch = KeyPatch::default();
     for path in paths {
-        set(&mut patch, path, &message)?;
+        set(&mut patch, path, message)?;
     }
     Ok((key_id.key()?, patch))
 }
@@ -217,7 +217,7 @@ mod tests {
 
     #[test]
     fn only_fields_of_the_mask_are_patched() {
-        let (key_id, patch) = update_key(update_request(&["name"])).unwrap();
+        let (key_id, patch) = update_key(&update_request(&["name"])).unwrap();
         assert_eq!(key_id.to_string(), ID);
         assert_eq!(patch.name.unwrap().as_str(), "new");
         assert!(patch.switch.is_none() && patch.default_algorithm.is_none() && patch.rotation_period.is_none());
@@ -225,14 +225,14 @@ mod tests {
 
     #[test]
     fn a_rotation_period_in_the_mask_without_a_value_turns_rotation_off() {
-        let (_, patch) = update_key(update_request(&["rotation_period"])).unwrap();
+        let (_, patch) = update_key(&update_request(&["rotation_period"])).unwrap();
         assert_eq!(patch.rotation_period, Some(None));
     }
 
     #[test]
     fn every_field_can_be_patched() {
         let paths = ["name", "description", "status", "labels", "default_algorithm", "deletion_protection"];
-        let (_, patch) = update_key(update_request(&paths)).unwrap();
+        let (_, patch) = update_key(&update_request(&paths)).unwrap();
         assert_eq!(patch.switch, Some(Switch::Inactive));
         assert_eq!(patch.default_algorithm, Some(Algorithm::Aes256));
         assert_eq!(patch.deletion_protection, Some(false));
@@ -246,9 +246,9 @@ mod tests {
     #[case(&["*"])]
     #[case(&["labels.a"])]
     fn a_missing_mask_or_an_unknown_path_is_refused(#[case] paths: &[&str]) {
-        assert!(is_invalid(&update_key(update_request(paths))));
+        assert!(is_invalid(&update_key(&update_request(paths))));
         let no_mask = UpdateSymmetricKeyRequest { update_mask: None, ..update_request(&[]) };
-        assert!(is_invalid(&update_key(no_mask)));
+        assert!(is_invalid(&update_key(&no_mask)));
     }
 
     #[rstest]
@@ -257,7 +257,7 @@ mod tests {
     #[case(17)]
     fn status_can_be_set_to_active_and_inactive_only(#[case] status: i32) {
         let message = UpdateSymmetricKeyRequest { status, ..update_request(&["status"]) };
-        assert!(is_invalid(&update_key(message)));
+        assert!(is_invalid(&update_key(&message)));
     }
 
     #[test]

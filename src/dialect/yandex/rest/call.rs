@@ -135,9 +135,10 @@ impl Call {
         self.request.method()
     }
 
-    /// A header, if its value is text.
-    pub fn header(&self, name: &str) -> Option<String> {
-        self.request.headers().get(name)?.to_str().ok().map(str::to_owned)
+    /// The `idempotency-key`.
+    pub fn idempotency_key(&self) -> Option<String> {
+        let value = self.request.headers().get("idempotency-key")?;
+        Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
     }
 
     /// The message in the query parameters.
