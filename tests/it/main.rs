@@ -8,6 +8,7 @@ mod run_contract;
 mod serving;
 mod smoke;
 mod support;
+mod wire;
 mod token;
 mod token_rig;
 mod yandex_wire;
