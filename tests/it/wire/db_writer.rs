@@ -14,11 +14,12 @@ use tonic::Code;
 
 const FORGED: &str = "clv1_forged-by-somebody-who-can-write-the-file";
 
-/// A key and a ciphertext of it.
+/// A key with two versions, and a ciphertext of the first.
 #[derive(Clone)]
 struct Target {
     key_id: String,
     version_id: String,
+    second_id: String,
     sealed: Vec<u8>,
 }
 
@@ -48,7 +49,7 @@ async fn what_somebody_changes_in_the_database_file_is_refused_and_the_rest_goes
     // A server that has not looked at any of them yet.
     let dev = home.start().await;
     let database = database::writer(&home);
-    swap_material(&database, &victims[0].version_id, &second_version(&database, &victims[0]));
+    swap_material(&database, &victims[0].version_id, &victims[0].second_id);
     swap_material(&database, &victims[1].version_id, &victims[2].version_id);
     set(&database, "UPDATE versions SET algorithm = 3 WHERE id = ?1", &victims[3].version_id);
     set(&database, "UPDATE counters SET leased = 0 WHERE id = ?1", &victims[4].version_id);
@@ -74,19 +75,12 @@ async fn what_somebody_changes_in_the_database_file_is_refused_and_the_rest_goes
     an_added_binding_is_refused(&home, dev, &untouched).await;
 }
 
-/// A key with two versions, and a ciphertext of the first.
 async fn target(api: &Api, folder: &str) -> Target {
     let key = new_key(api, folder, Aes256Hsm).await;
     let sealed = api.ok(encrypt(&key.id, b"mine", b"")).await.ciphertext;
     let version_id = primary(&key);
-    rotate(api, &key.id).await;
-    Target { key_id: key.id, version_id, sealed }
-}
-
-fn second_version(database: &Connection, target: &Target) -> String {
-    let statement = "SELECT id FROM versions WHERE key_id = ?1 AND number = 2";
-    let id: Vec<u8> = database.query_row(statement, [database::bytes(&target.key_id)], |row| row.get(0)).unwrap();
-    uuid::Uuid::from_slice(&id).unwrap().to_string()
+    let second_id = rotate(api, &key.id).await;
+    Target { key_id: key.id, version_id, second_id, sealed }
 }
 
 fn set(database: &Connection, statement: &str, id: &str) {
@@ -207,7 +201,8 @@ fn alarms_name_what_was_changed(home: &Home, victims: &[Target]) {
     let log = home.log();
     let alarms: Vec<&str> = log.lines().filter(|line| line.contains("was changed outside of the service")).collect();
     for (number, target) in victims.iter().enumerate() {
-        let named = alarms.iter().any(|line| line.contains(&target.key_id) || line.contains(&target.version_id));
+        let ids = [&target.key_id, &target.version_id, &target.second_id];
+        let named = alarms.iter().any(|line| ids.into_iter().any(|id| line.contains(id)));
         assert!(named, "attack {number} is not in the alarms:\n{}", alarms.join("\n"));
     }
     assert!(alarms.iter().any(|line| line.contains("credentials")), "{}", alarms.join("\n"));

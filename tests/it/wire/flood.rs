@@ -80,7 +80,6 @@ async fn work(api: Api, key_id: String, kept: Vec<u8>, ended: Arc<AtomicBool>) -
 /// What must not move: whatever makes others unwrap again, or takes the token down.
 async fn token_counters(rest: &Rest) -> BTreeMap<String, String> {
     let names = [
-        "claviger_token_generation",
         "claviger_token_recoveries_total",
         "claviger_token_cache_misses_total",
         "claviger_token_cache_evictions_total",
