@@ -5,9 +5,9 @@ use crate::config::Settings;
 use crate::service::ports::{Assurance, InternalKeyRole, TokenBinding, TokenStateStore};
 use crate::service::{Kms, KmsParts, KmsSettings};
 use crate::store::SqliteStore;
-use crate::token::{HsmToken, TokenConfig};
 use crate::token::module::TokenSelector;
 use crate::token::pin::{Pin, PinSource};
+use crate::token::{HsmToken, TokenConfig};
 use anyhow::{Context, bail};
 use std::path::Path;
 use std::sync::Arc;
@@ -58,7 +58,9 @@ pub fn open(settings: &Settings, pin: Pin) -> anyhow::Result<Core> {
 /// If the token is software and `token.allow_software_token` is not set.
 pub fn require_allowed_assurance(settings: &Settings, binding: &TokenBinding) -> anyhow::Result<()> {
     if binding.assurance == Assurance::Software && !settings.token.allow_software_token {
-        bail!("the token is software, which protects keys no better than a file does: to serve all the same, set token.allow_software_token = true");
+        bail!(
+            "the token is software, which protects keys no better than a file does: to serve all the same, set token.allow_software_token = true"
+        );
     }
     Ok(())
 }

@@ -52,7 +52,8 @@ fn describe() {
 
 /// Counts one request.
 pub fn request(dialect: &'static str, operation: &'static str, code: u16, latency: Duration) {
-    metrics::counter!(REQUESTS, "dialect" => dialect, "operation" => operation, "code" => code.to_string()).increment(1);
+    metrics::counter!(REQUESTS, "dialect" => dialect, "operation" => operation, "code" => code.to_string())
+        .increment(1);
     metrics::histogram!(LATENCY, "dialect" => dialect, "operation" => operation).record(latency);
 }
 

@@ -258,7 +258,7 @@ async fn a_relative_directory_becomes_absolute() {
     std::fs::create_dir(&place).unwrap();
     let mut command = claviger();
     command.args(["dev", "--data-dir", "data", "--listen", "127.0.0.1:0", "--tls-listen", "127.0.0.1:0"]);
-    let mut child = command.current_dir(place.parent().unwrap()).stdout(Stdio::null()).stderr(Stdio::null());
+    let child = command.current_dir(place.parent().unwrap()).stdout(Stdio::null()).stderr(Stdio::null());
     let mut child = child.spawn().unwrap();
     let started = async {
         while !home.credentials_file().exists() {
