@@ -3,6 +3,7 @@
 
 use crate::support::{Dev, Grpc, Home, Rest};
 use claviger::dialect::yandex::proto::yandex::cloud::kms::v1 as kms;
+use claviger::dialect::yandex::proto::yandex::cloud::operation::GetOperationRequest;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -35,6 +36,8 @@ async fn life_over_rest(dev: &Dev, rest: &Rest) {
     let created = rest.post("/kms/v1/keys", &body).await.ok();
     assert_eq!(created["done"], true);
     let (key, first) = (text(&created["response"]["id"]), text(&created["response"]["primaryVersion"]["id"]));
+    rest.patch(&format!("/kms/v1/keys/{key}"), &json!({ "updateMask": "description", "description": "d" })).await.ok();
+    assert_eq!(rest.get(&format!("/kms/v1/keys/{key}")).await.ok()["description"], "d");
     let act = async |verb: &str, body: Value| rest.post(&format!("/kms/v1/keys/{key}:{verb}"), &body).await;
 
     let encrypted = act("encrypt", json!({ "plaintext": "bWVzc2FnZQ==", "aadContext": "YWFk" })).await.ok();
@@ -73,6 +76,8 @@ async fn life_over_grpc(dev: &Dev, grpc: &Grpc) {
     let request =
         kms::CreateSymmetricKeyRequest { folder_id: folder_id.clone(), default_algorithm: hsm, ..Default::default() };
     let created = keys.create(request).await.unwrap().into_inner();
+    let request = GetOperationRequest { operation_id: created.id.clone() };
+    assert_eq!(grpc.operations().get(request).await.unwrap().into_inner(), created);
     assert!(created.done);
     let request = kms::ListSymmetricKeysRequest { folder_id, page_size: 1000, ..Default::default() };
     let key = keys.list(request).await.unwrap().into_inner().keys.pop().unwrap();
