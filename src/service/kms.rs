@@ -8,6 +8,7 @@ use super::ports::{Clock, IdSource, Store, Token};
 use super::request::RequestContext;
 use crate::domain::access::{Decision, Permission, Resource, authorise};
 use crate::domain::id::{FolderId, KeyId};
+use crate::domain::time::Timestamp;
 use std::collections::HashSet;
 use std::future::Future;
 use std::sync::atomic::AtomicU32;
@@ -64,6 +65,8 @@ pub struct Kms {
     pub(super) schedule_changed: Notify,
     /// How many due changes failed in the last run.
     pub(super) failing: AtomicU32,
+    /// When the last run of maintenance ended.
+    pub(super) last_maintenance: Mutex<Option<Timestamp>>,
     /// Keys whose primary version nears its limit of encryptions.
     pub(super) overused: Mutex<HashSet<KeyId>>,
 }
@@ -80,6 +83,7 @@ impl Kms {
             clock_guard: super::clock_guard::ClockGuard::new(parts.settings.max_clock_leap),
             schedule_changed: Notify::new(),
             failing: AtomicU32::new(0),
+            last_maintenance: Mutex::new(None),
             overused: Mutex::new(HashSet::new()),
             store: parts.store,
             token: parts.token,

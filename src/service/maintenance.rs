@@ -10,6 +10,7 @@ use crate::domain::error::StateError;
 use crate::domain::id::{KeyId, MaterialId};
 use crate::domain::time::Timestamp;
 use crate::domain::version::{KeyVersion, VersionState};
+use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -59,7 +60,14 @@ impl Kms {
         self.store.forget_requests(now).await?;
         report.next_due_at = self.store.next_due_after(now).await?;
         self.failing.store(report.failed, Ordering::Relaxed);
+        *self.last_maintenance.lock().unwrap_or_else(PoisonError::into_inner) = Some(self.clock.now());
         Ok(report)
+    }
+
+    /// When the last run of maintenance ended: the sign that the scheduler lives.
+    #[must_use]
+    pub fn last_maintenance(&self) -> Option<Timestamp> {
+        *self.last_maintenance.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Stores a heartbeat: a real write, which also shows that the database works.

@@ -2,10 +2,12 @@
 //! request is read, and answers carry `x-request-id`.
 
 use super::errors::{WireError, grpc_status, rest_response, rest_response_with};
+use super::names;
 use crate::auth::Authenticator;
 use crate::dialect::RequestId;
 use crate::domain::Dialect;
 use crate::service::request::RequestContext;
+use crate::telemetry::RequestNotes;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
@@ -48,6 +50,9 @@ pub async fn authenticated(State(gate): State<Gate>, mut request: Request, next:
         Ok(caller) => caller,
         Err(error) => return refuse(gate.form, &error.into(), &request_id),
     };
+    if let Some(notes) = request.extensions().get::<RequestNotes>() {
+        notes.principal(caller.principal_id);
+    }
     let context = RequestContext { request_id: request_id.0.clone(), caller, dialect: Dialect::Yandex };
     request.extensions_mut().insert(context);
     match gate.form {
@@ -65,6 +70,10 @@ pub async fn open_grpc(request: Request, next: Next) -> Response {
 /// Puts the request's id into the answer.
 pub async fn named(request: Request, next: Next) -> Response {
     let request_id = request_id(request.extensions());
+    let notes = request.extensions().get::<RequestNotes>();
+    if let (Some(notes), Some(operation)) = (notes, names::operation(request.method(), request.uri().path())) {
+        notes.operation("yandex", operation);
+    }
     let mut response = next.run(request).await;
     if !request_id.0.is_empty()
         && let Ok(value) = HeaderValue::from_str(&request_id.0)

@@ -9,6 +9,7 @@ pub mod errors;
 pub mod gate;
 pub mod grpc;
 pub mod json;
+pub mod names;
 #[expect(missing_docs, reason = "generated")]
 #[expect(clippy::allow_attributes, clippy::module_inception, clippy::too_many_lines, reason = "generated")]
 pub mod proto;

@@ -12,22 +12,26 @@ use std::time::Duration;
 
 #[test]
 fn five_years_of_rotations_happen_once_each_and_old_ciphertexts_stay_readable() {
-    in_own_process(module_path!(), "five_years_of_rotations_happen_once_each_and_old_ciphertexts_stay_readable", async |core| {
-        let service = Service::start(core).await;
-        let key = service.create(Algorithm::Aes256Hsm, Some(DAY * 30)).await;
-        let first = service.encrypt(key, None).await.unwrap();
-        for _ in 0..5 * 365 / 10 {
-            service.clock.advance(DAY * 10);
-            service.kms.maintain().await.unwrap();
-            assert_eq!(service.kms.maintain().await.unwrap().rotated, 0, "a second wake finds nothing");
-        }
-        let versions = service.versions(key).await;
-        assert_eq!(versions.len(), 1 + 5 * 365 / 10 * 10 / 30);
-        assert_eq!(versions.iter().filter(|view| view.primary).count(), 1);
-        assert!(versions[0].primary, "the newest version is primary");
-        assert!(versions.iter().rev().skip(1).all(|view| view.version.origin == VersionOrigin::Automatic));
-        assert_eq!(service.decrypt(key, &first).await.unwrap(), b"attack at dawn");
-    });
+    in_own_process(
+        module_path!(),
+        "five_years_of_rotations_happen_once_each_and_old_ciphertexts_stay_readable",
+        async |core| {
+            let service = Service::start(core).await;
+            let key = service.create(Algorithm::Aes256Hsm, Some(DAY * 30)).await;
+            let first = service.encrypt(key, None).await.unwrap();
+            for _ in 0..5 * 365 / 10 {
+                service.clock.advance(DAY * 10);
+                service.kms.maintain().await.unwrap();
+                assert_eq!(service.kms.maintain().await.unwrap().rotated, 0, "a second wake finds nothing");
+            }
+            let versions = service.versions(key).await;
+            assert_eq!(versions.len(), 1 + 5 * 365 / 10 * 10 / 30);
+            assert_eq!(versions.iter().filter(|view| view.primary).count(), 1);
+            assert!(versions[0].primary, "the newest version is primary");
+            assert!(versions.iter().rev().skip(1).all(|view| view.version.origin == VersionOrigin::Automatic));
+            assert_eq!(service.decrypt(key, &first).await.unwrap(), b"attack at dawn");
+        },
+    );
 }
 
 #[test]
@@ -46,16 +50,20 @@ fn a_long_downtime_is_caught_up_with_one_rotation() {
 
 #[test]
 fn a_rotation_that_comes_due_while_the_key_is_off_fires_when_it_is_on() {
-    in_own_process(module_path!(), "a_rotation_that_comes_due_while_the_key_is_off_fires_when_it_is_on", async |core| {
-        let service = Service::start(core).await;
-        let key = service.create(Algorithm::Aes256Hsm, Some(DAY * 2)).await;
-        let switch = |switch| KeyPatch { switch: Some(switch), ..KeyPatch::default() };
-        service.kms.update_key(&service.ctx, key, switch(Switch::Inactive)).await.unwrap();
-        service.clock.advance(DAY * 3);
-        assert_eq!(service.kms.maintain().await.unwrap().rotated, 0);
-        service.kms.update_key(&service.ctx, key, switch(Switch::Active)).await.unwrap();
-        assert_eq!(service.kms.maintain().await.unwrap().rotated, 1);
-    });
+    in_own_process(
+        module_path!(),
+        "a_rotation_that_comes_due_while_the_key_is_off_fires_when_it_is_on",
+        async |core| {
+            let service = Service::start(core).await;
+            let key = service.create(Algorithm::Aes256Hsm, Some(DAY * 2)).await;
+            let switch = |switch| KeyPatch { switch: Some(switch), ..KeyPatch::default() };
+            service.kms.update_key(&service.ctx, key, switch(Switch::Inactive)).await.unwrap();
+            service.clock.advance(DAY * 3);
+            assert_eq!(service.kms.maintain().await.unwrap().rotated, 0);
+            service.kms.update_key(&service.ctx, key, switch(Switch::Active)).await.unwrap();
+            assert_eq!(service.kms.maintain().await.unwrap().rotated, 1);
+        },
+    );
 }
 
 #[test]
@@ -87,25 +95,29 @@ fn a_version_is_destroyed_at_its_time_and_not_before() {
 
 #[test]
 fn a_deleted_key_is_hidden_at_once_comes_back_and_is_gone_after_its_wait() {
-    in_own_process(module_path!(), "a_deleted_key_is_hidden_at_once_comes_back_and_is_gone_after_its_wait", async |core| {
-        let service = Service::start(core).await;
-        let key = service.create(Algorithm::Aes256Hsm, None).await;
-        let ciphertext = service.encrypt(key, None).await.unwrap();
-        service.kms.delete_key(&service.ctx, key).await.unwrap();
-        assert!(matches!(service.decrypt(key, &ciphertext).await, Err(ServiceError::NotFound { .. })));
-        assert!(matches!(service.kms.key(&service.ctx, key).await, Err(ServiceError::NotFound { .. })));
-        service.clock.advance(HOUR * 71);
-        service.kms.maintain().await.unwrap();
-        service.kms.restore_key(&service.ctx, key).await.unwrap();
-        assert_eq!(service.decrypt(key, &ciphertext).await.unwrap(), b"attack at dawn");
+    in_own_process(
+        module_path!(),
+        "a_deleted_key_is_hidden_at_once_comes_back_and_is_gone_after_its_wait",
+        async |core| {
+            let service = Service::start(core).await;
+            let key = service.create(Algorithm::Aes256Hsm, None).await;
+            let ciphertext = service.encrypt(key, None).await.unwrap();
+            service.kms.delete_key(&service.ctx, key).await.unwrap();
+            assert!(matches!(service.decrypt(key, &ciphertext).await, Err(ServiceError::NotFound { .. })));
+            assert!(matches!(service.kms.key(&service.ctx, key).await, Err(ServiceError::NotFound { .. })));
+            service.clock.advance(HOUR * 71);
+            service.kms.maintain().await.unwrap();
+            service.kms.restore_key(&service.ctx, key).await.unwrap();
+            assert_eq!(service.decrypt(key, &ciphertext).await.unwrap(), b"attack at dawn");
 
-        service.kms.rotate_key(&service.ctx, key).await.unwrap();
-        service.kms.delete_key(&service.ctx, key).await.unwrap();
-        service.clock.advance(HOUR * 72);
-        let report = service.kms.maintain().await.unwrap();
-        assert_eq!((report.deleted, report.destroyed), (1, 2));
-        assert!(matches!(service.kms.restore_key(&service.ctx, key).await, Err(ServiceError::State(_))));
-    });
+            service.kms.rotate_key(&service.ctx, key).await.unwrap();
+            service.kms.delete_key(&service.ctx, key).await.unwrap();
+            service.clock.advance(HOUR * 72);
+            let report = service.kms.maintain().await.unwrap();
+            assert_eq!((report.deleted, report.destroyed), (1, 2));
+            assert!(matches!(service.kms.restore_key(&service.ctx, key).await, Err(ServiceError::State(_))));
+        },
+    );
 }
 
 /// Kills the process after each write of a maintenance run in turn; the next process must end in the same
@@ -114,8 +126,8 @@ fn a_deleted_key_is_hidden_at_once_comes_back_and_is_gone_after_its_wait() {
 fn maintenance_that_is_cut_off_anywhere_is_finished_exactly_once() {
     in_own_process(module_path!(), "maintenance_that_is_cut_off_anywhere_is_finished_exactly_once", async |core| {
         let mut cuts = 0;
+        let mut service = Service::start(core).await;
         for writes in 1..40 {
-            let mut service = Service::start(core).await;
             let rotated = service.create(Algorithm::Aes256Hsm, Some(DAY)).await;
             let deleted = service.create(Algorithm::Aes256, None).await;
             let key = service.create(Algorithm::Aes256Hsm, None).await;
@@ -139,6 +151,8 @@ fn maintenance_that_is_cut_off_anywhere_is_finished_exactly_once() {
             assert_eq!(service.primary(key).await, primary_of(&rotation));
             let left = service.store.versions(deleted, None, 10).await.unwrap().items;
             assert!(left.iter().all(|row| matches!(row.value.state, VersionState::Destroyed { .. })), "cut {writes}");
+            let unscheduled = KeyPatch { rotation_period: Some(None), ..KeyPatch::default() };
+            service.kms.update_key(&service.ctx, rotated, unscheduled).await.unwrap();
             if !cut {
                 break;
             }
@@ -150,21 +164,25 @@ fn maintenance_that_is_cut_off_anywhere_is_finished_exactly_once() {
 
 #[test]
 fn a_leap_of_the_clock_holds_destruction_but_not_rotation_until_it_is_confirmed() {
-    in_own_process(module_path!(), "a_leap_of_the_clock_holds_destruction_but_not_rotation_until_it_is_confirmed", async |core| {
-        let service = Service::start(core).await;
-        let key = service.create(Algorithm::Aes256Hsm, Some(DAY * 30)).await;
-        let old = service.primary(key).await;
-        service.kms.rotate_key(&service.ctx, key).await.unwrap();
-        service.kms.schedule_version_destruction(&service.ctx, key, old, Some(DAY)).await.unwrap();
-        service.kms.maintain().await.unwrap();
-        service.clock.leap(DAY * 60);
-        let report = service.kms.maintain().await.unwrap();
-        assert_eq!((report.destroyed, report.rotated), (0, 1));
-        assert!(report.held.is_some() && service.kms.destructions_held().is_some());
-        service.kms.confirm_clock(&service.ctx).await.unwrap();
-        let report = service.kms.maintain().await.unwrap();
-        assert_eq!((report.destroyed, report.held), (1, None));
-    });
+    in_own_process(
+        module_path!(),
+        "a_leap_of_the_clock_holds_destruction_but_not_rotation_until_it_is_confirmed",
+        async |core| {
+            let service = Service::start(core).await;
+            let key = service.create(Algorithm::Aes256Hsm, Some(DAY * 30)).await;
+            let old = service.primary(key).await;
+            service.kms.rotate_key(&service.ctx, key).await.unwrap();
+            service.kms.schedule_version_destruction(&service.ctx, key, old, Some(DAY)).await.unwrap();
+            service.kms.maintain().await.unwrap();
+            service.clock.leap(DAY * 60);
+            let report = service.kms.maintain().await.unwrap();
+            assert_eq!((report.destroyed, report.rotated), (0, 1));
+            assert!(report.held.is_some() && service.kms.destructions_held().is_some());
+            service.kms.confirm_clock(&service.ctx).await.unwrap();
+            let report = service.kms.maintain().await.unwrap();
+            assert_eq!((report.destroyed, report.held), (1, None));
+        },
+    );
 }
 
 #[test]

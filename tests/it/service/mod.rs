@@ -70,12 +70,7 @@ impl Service {
         Self { core, clock, store, kms, ctx }
     }
 
-    fn kms_over(
-        core: &Core,
-        clock: &Arc<ManualClock>,
-        store: &Arc<FaultyStore>,
-        settings: KmsSettings,
-    ) -> Kms {
+    fn kms_over(core: &Core, clock: &Arc<ManualClock>, store: &Arc<FaultyStore>, settings: KmsSettings) -> Kms {
         Kms::new(KmsParts {
             store: Arc::clone(store) as Arc<dyn Store>,
             token: Arc::clone(&core.token),

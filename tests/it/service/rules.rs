@@ -64,20 +64,24 @@ fn a_ciphertext_of_another_key_is_not_authentic() {
 
 #[test]
 fn an_old_version_encrypts_when_it_is_named_and_can_become_primary_again() {
-    in_own_process(module_path!(), "an_old_version_encrypts_when_it_is_named_and_can_become_primary_again", async |core| {
-        let service = Service::start(core).await;
-        let key = service.create(Algorithm::Aes256Hsm, None).await;
-        let old = service.primary(key).await;
-        service.kms.rotate_key(&service.ctx, key).await.unwrap();
-        assert_ne!(service.primary(key).await, old);
-        let ciphertext = service.encrypt(key, Some(old)).await.unwrap();
-        assert_eq!(service.decrypt(key, &ciphertext).await.unwrap(), b"attack at dawn");
-        service.kms.set_primary_version(&service.ctx, key, old).await.unwrap();
-        assert_eq!(service.primary(key).await, old);
-        let unknown = MaterialId::from_bytes([3; 16]);
-        let refused = service.encrypt(key, Some(unknown)).await.unwrap_err();
-        assert!(matches!(refused, ServiceError::NotFound { what: Missing::Version, .. }), "{refused:?}");
-    });
+    in_own_process(
+        module_path!(),
+        "an_old_version_encrypts_when_it_is_named_and_can_become_primary_again",
+        async |core| {
+            let service = Service::start(core).await;
+            let key = service.create(Algorithm::Aes256Hsm, None).await;
+            let old = service.primary(key).await;
+            service.kms.rotate_key(&service.ctx, key).await.unwrap();
+            assert_ne!(service.primary(key).await, old);
+            let ciphertext = service.encrypt(key, Some(old)).await.unwrap();
+            assert_eq!(service.decrypt(key, &ciphertext).await.unwrap(), b"attack at dawn");
+            service.kms.set_primary_version(&service.ctx, key, old).await.unwrap();
+            assert_eq!(service.primary(key).await, old);
+            let unknown = MaterialId::from_bytes([3; 16]);
+            let refused = service.encrypt(key, Some(unknown)).await.unwrap_err();
+            assert!(matches!(refused, ServiceError::NotFound { what: Missing::Version, .. }), "{refused:?}");
+        },
+    );
 }
 
 #[test]
@@ -121,8 +125,7 @@ fn the_primary_version_and_short_waits_are_refused() {
 fn deletion_protection_holds_until_it_is_switched_off() {
     in_own_process(module_path!(), "deletion_protection_holds_until_it_is_switched_off", async |core| {
         let service = Service::start(core).await;
-        let request =
-            CreateKey { deletion_protection: true, ..service.create_request(Algorithm::Aes256Hsm, None) };
+        let request = CreateKey { deletion_protection: true, ..service.create_request(Algorithm::Aes256Hsm, None) };
         let key = service.kms.create_key(&service.ctx, request).await.unwrap().key_id;
         let refused = service.kms.delete_key(&service.ctx, key).await.unwrap_err();
         assert!(matches!(refused, ServiceError::State(StateError::DeletionProtected)), "{refused:?}");
@@ -134,19 +137,23 @@ fn deletion_protection_holds_until_it_is_switched_off() {
 
 #[test]
 fn a_repeated_create_gets_the_first_answer_and_another_request_is_refused() {
-    in_own_process(module_path!(), "a_repeated_create_gets_the_first_answer_and_another_request_is_refused", async |core| {
-        let service = Service::start(core).await;
-        let request = |fingerprint: u8| CreateKey {
-            idempotency: Some(Idempotency { key: "once".into(), fingerprint: [fingerprint; 32] }),
-            ..service.create_request(Algorithm::Aes256Hsm, None)
-        };
-        let create = |fingerprint| service.kms.create_key(&service.ctx, request(fingerprint));
-        let (one, two) = tokio::join!(create(1), create(1));
-        assert_eq!(one.unwrap(), two.unwrap(), "at the same moment too");
-        assert!(matches!(create(2).await, Err(ServiceError::Invalid(_))));
-        let listed = service.kms.keys(&service.ctx, service.ctx.caller.folder_id, None, 10).await.unwrap();
-        assert_eq!(listed.items.len(), 1);
-    });
+    in_own_process(
+        module_path!(),
+        "a_repeated_create_gets_the_first_answer_and_another_request_is_refused",
+        async |core| {
+            let service = Service::start(core).await;
+            let request = |fingerprint: u8| CreateKey {
+                idempotency: Some(Idempotency { key: "once".into(), fingerprint: [fingerprint; 32] }),
+                ..service.create_request(Algorithm::Aes256Hsm, None)
+            };
+            let create = |fingerprint| service.kms.create_key(&service.ctx, request(fingerprint));
+            let (one, two) = tokio::join!(create(1), create(1));
+            assert_eq!(one.unwrap(), two.unwrap(), "at the same moment too");
+            assert!(matches!(create(2).await, Err(ServiceError::Invalid(_))));
+            let listed = service.kms.keys(&service.ctx, service.ctx.caller.folder_id, None, 10).await.unwrap();
+            assert_eq!(listed.items.len(), 1);
+        },
+    );
 }
 
 #[test]
@@ -186,7 +193,8 @@ fn a_key_pending_deletion_is_hidden_from_the_native_dialect_alone() {
 fn re_encryption_moves_data_between_keys_and_contexts() {
     in_own_process(module_path!(), "re_encryption_moves_data_between_keys_and_contexts", async |core| {
         let service = Service::start(core).await;
-        let (from, to) = (service.create(Algorithm::Aes256Hsm, None).await, service.create(Algorithm::Aes256, None).await);
+        let (from, to) =
+            (service.create(Algorithm::Aes256Hsm, None).await, service.create(Algorithm::Aes256, None).await);
         let ciphertext = service.encrypt(from, None).await.unwrap();
         let context = EncryptionContext::from_bytes(b"context".to_vec());
         let source = Decrypt { key_id: from, context: context.clone(), ciphertext };
@@ -198,30 +206,34 @@ fn re_encryption_moves_data_between_keys_and_contexts() {
 
 #[test]
 fn material_at_its_limit_refuses_and_near_it_is_rotated_if_it_has_a_schedule() {
-    in_own_process(module_path!(), "material_at_its_limit_refuses_and_near_it_is_rotated_if_it_has_a_schedule", async |core| {
-        let service = Service::start(core).await;
-        let scheduled = service.create(Algorithm::Aes256Hsm, Some(DAY * 365)).await;
-        let manual = service.create(Algorithm::Aes256Hsm, None).await;
-        for key in [scheduled, manual] {
-            let material = service.primary(key).await;
-            service.store.lease_invocations(material, 1 << 31).await.unwrap();
-            service.encrypt(key, None).await.unwrap();
-        }
-        let report = service.kms.maintain().await.unwrap();
-        assert_eq!(report.rotated, 1, "only the key whose owner lets it rotate by itself");
-        assert_eq!(service.versions(scheduled).await.len(), 2);
-
-        let material = service.primary(manual).await;
-        service.store.lease_invocations(material, 1 << 31).await.unwrap();
-        let mut last = Ok(Vec::new());
-        for _ in 0..5000 {
-            last = service.encrypt(manual, None).await;
-            if last.is_err() {
-                break;
+    in_own_process(
+        module_path!(),
+        "material_at_its_limit_refuses_and_near_it_is_rotated_if_it_has_a_schedule",
+        async |core| {
+            let service = Service::start(core).await;
+            let scheduled = service.create(Algorithm::Aes256Hsm, Some(DAY * 365)).await;
+            let manual = service.create(Algorithm::Aes256Hsm, None).await;
+            for key in [scheduled, manual] {
+                let material = service.primary(key).await;
+                service.store.lease_invocations(material, 1 << 31).await.unwrap();
+                service.encrypt(key, None).await.unwrap();
             }
-        }
-        assert!(matches!(last, Err(ServiceError::InvocationLimit)), "{last:?}");
-    });
+            let report = service.kms.maintain().await.unwrap();
+            assert_eq!(report.rotated, 1, "only the key whose owner lets it rotate by itself");
+            assert_eq!(service.versions(scheduled).await.len(), 2);
+
+            let material = service.primary(manual).await;
+            service.store.lease_invocations(material, 1 << 31).await.unwrap();
+            let mut last = Ok(Vec::new());
+            for _ in 0..5000 {
+                last = service.encrypt(manual, None).await;
+                if last.is_err() {
+                    break;
+                }
+            }
+            assert!(matches!(last, Err(ServiceError::InvocationLimit)), "{last:?}");
+        },
+    );
 }
 
 #[test]
