@@ -121,6 +121,14 @@ impl Kms {
         Ok(IssuedToken { credential_id, text })
     }
 
+    /// Whether a principal has credentials that are not revoked.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn has_credentials(&self, principal_id: PrincipalId) -> Result<bool, ServiceError> {
+        Ok(!self.store.credentials_of(principal_id).await?.is_empty())
+    }
+
     /// Revokes every credential of a principal that was issued under `name`.
     ///
     /// # Errors
