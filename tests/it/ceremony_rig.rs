@@ -49,11 +49,12 @@ pub struct Options {
     pub adopt: Option<String>,
     pub accept: bool,
     pub staged: bool,
+    pub blank: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { crash_at: None, so_pin: true, adopt: None, accept: false, staged: true }
+        Self { crash_at: None, so_pin: true, adopt: None, accept: false, staged: true, blank: true }
     }
 }
 
@@ -114,6 +115,10 @@ impl TokenStateStore for FileStore {
     }
 }
 
+pub fn blank() -> BlankToken {
+    BlankToken { serial: None, label: LABEL.into() }
+}
+
 pub fn pin(text: &str) -> Pin {
     Pin::generated(&Zeroizing::new(text.to_owned()))
 }
@@ -167,6 +172,15 @@ impl Rig {
         let staging = self.prepare();
         let output = self.start(Role::Ceremony, options, Some(&staging));
         (result(&output), staging)
+    }
+
+    /// The steps of a ceremony, by running one.
+    pub fn steps(&self) -> Vec<String> {
+        let staging = self.prepare();
+        let output = self.start(Role::Ceremony, &Options::default(), Some(&staging));
+        staging.remove().unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        said.lines().filter(|line| line.starts_with("step ")).map(str::to_owned).collect()
     }
 
     pub fn prepare(&self) -> Staging {
@@ -246,7 +260,7 @@ fn ceremony(rig: &Rig, options: &Options, staging: Option<&Path>) -> String {
     }
 }
 
-pub fn run(
+fn run(
     rig: &Rig,
     options: &Options,
     staging: Option<&Staging>,
@@ -255,7 +269,7 @@ pub fn run(
     let request = CeremonyRequest {
         module: SOFTHSM.into(),
         selector: TokenSelector::Label(LABEL.into()),
-        blank: Some(BlankToken { serial: None, label: LABEL.into() }),
+        blank: options.blank.then(blank),
         so_pin: options.so_pin.then(|| pin(SO_PIN)),
         user_pin: pin(PIN),
         cluster_id: ClusterId::from_bytes([7; 16]),

@@ -97,7 +97,7 @@ fn make(
     }
     let capabilities = probe::probe(module, &access)?;
     (request.on_step)(Step::Probed);
-    let mut binding = plan::intent(request, identity, capabilities);
+    let mut binding = plan::intent(request, identity, capabilities, cut_off);
     store.save_token_binding(&binding)?;
     (request.on_step)(Step::IntentSaved);
     let ceremony = Ceremony { request, module, access };

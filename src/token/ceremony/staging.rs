@@ -19,8 +19,10 @@ use std::path::{Path, PathBuf};
 
 /// Prefix of the staging directories; what follows is random.
 const PREFIX: &str = "claviger-ceremony-";
-/// Prefix of a copy that is not in its place yet.
-const COPY_PREFIX: &str = ".claviger-copy-";
+/// The directory, inside of the place, of a copy that is not in its place yet. SoftHSM takes every directory in the
+/// place for a token and aborts the process if two are the same one, so the copy lies a level deeper, where it does
+/// not look.
+const COPY_DIRECTORY: &str = ".claviger-copy";
 /// The file that names the place that a staging directory is for.
 const PLACE_FILE: &str = "place";
 /// The file that tells how the imported tokens looked.
@@ -49,7 +51,7 @@ impl Staging {
         for parent in candidates.iter().chain([&beside]) {
             wipe_leftovers(parent, &place)?;
         }
-        wipe_copies(&place)?;
+        wipe_copy(&place)?;
         let parent = candidates.iter().find(|path| is_tmpfs(path)).unwrap_or(&beside);
         let root = parent.join(format!("{PREFIX}{}", uuid::Uuid::from_bytes(*random).simple()));
         // Not recursive: fails if someone made the name before us.
@@ -113,17 +115,15 @@ impl Staging {
         if state_of(&self.place)? != std::fs::read_to_string(self.root.join(IMPORTED_FILE))? {
             return Err(io::Error::other("the tokens were changed by someone else during the ceremony"));
         }
-        let copy = self.place.join(format!("{COPY_PREFIX}{name}"));
+        let outer = self.place.join(COPY_DIRECTORY);
+        DirBuilder::new().mode(0o700).create(&outer)?;
+        let (copy, target) = (outer.join(&name), self.place.join(&name));
         copy_directory(&from, &copy)?;
         copied();
-        let target = self.place.join(name);
-        if target.exists() {
-            renameat_with(CWD, &copy, CWD, &target, RenameFlags::EXCHANGE)?;
-            sync(&self.place)?;
-            return wipe(&copy);
-        }
-        std::fs::rename(&copy, &target)?;
-        sync(&self.place)
+        let how = if target.exists() { RenameFlags::EXCHANGE } else { RenameFlags::NOREPLACE };
+        renameat_with(CWD, &copy, CWD, &target, how)?;
+        sync(&self.place)?;
+        wipe(&outer)
     }
 
     /// Wipes the directory.
@@ -162,15 +162,10 @@ fn wipe_leftovers(parent: &Path, place: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Wipes copies that a crash kept from their place.
-fn wipe_copies(place: &Path) -> io::Result<()> {
-    for entry in std::fs::read_dir(place)? {
-        let entry = entry?;
-        if entry.file_name().to_string_lossy().starts_with(COPY_PREFIX) {
-            wipe(&entry.path())?;
-        }
-    }
-    Ok(())
+/// Wipes a copy that a crash kept from its place.
+fn wipe_copy(place: &Path) -> io::Result<()> {
+    let copy = place.join(COPY_DIRECTORY);
+    if copy.exists() { wipe(&copy) } else { Ok(()) }
 }
 
 /// The directories of tokens, without unfinished copies.
@@ -179,7 +174,7 @@ fn token_directories(tokens: &Path) -> io::Result<Vec<(String, PathBuf)>> {
     for entry in std::fs::read_dir(tokens)? {
         let entry = entry?;
         let name = entry.file_name().to_string_lossy().into_owned();
-        if entry.file_type()?.is_dir() && !name.starts_with(COPY_PREFIX) {
+        if entry.file_type()?.is_dir() && name != COPY_DIRECTORY {
             found.push((name, entry.path()));
         }
     }
