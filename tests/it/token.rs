@@ -1,4 +1,5 @@
 //! The running token over a real SoftHSM.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use crate::token_rig::{Opened, Rig, config, decrypt, encrypt, isolated, material, run, until};
 use claviger::domain::algorithm::Algorithm;

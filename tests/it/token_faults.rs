@@ -1,4 +1,5 @@
 //! The running token over a library that fails, delays and sticks (`examples/p11shim.rs`, SoftHSM behind it).
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use crate::token_rig::{Opened, Rig, SOFTHSM, config, decrypt, encrypt, isolated_with, material, run, until};
 use claviger::domain::algorithm::Algorithm;
