@@ -1,5 +1,7 @@
 //! The metadata store on a real SQLite file, and what somebody who can write that file may try.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests and their fixtures end at the first surprise")]
+
 mod attacks;
 mod destruction;
 mod fixture;

@@ -1,10 +1,10 @@
 //! Every read is an index search, also with 200,000 keys: asked of SQLite itself.
 
-use super::sql::{Sql, Value};
-use super::sqlite::Sqlite;
-use super::table::{COUNTERS, CREDENTIALS, FOLDERS, KEYS, PRINCIPALS, VERSIONS};
-use super::{due, reads};
 use crate::domain::time::Timestamp;
+use crate::store::sql::{Sql, Value};
+use crate::store::sqlite::Sqlite;
+use crate::store::table::{COUNTERS, CREDENTIALS, FOLDERS, KEYS, PRINCIPALS, VERSIONS};
+use crate::store::{due, reads};
 
 /// 200,000 keys of one version each in one folder; every thousandth is due, scheduled or leaving at 5000 or later.
 fn seeded(dir: &tempfile::TempDir) -> Sqlite {
@@ -46,7 +46,7 @@ fn plan(sql: &Sqlite, statement: &str) -> Vec<String> {
 }
 
 fn statements() -> Vec<(String, &'static str)> {
-    let by_key = |table: &super::table::Table| table.select_by_key.clone();
+    let by_key = |table: &crate::store::table::Table| table.select_by_key.clone();
     let heads = "SELECT id, row_seq, row_mac FROM row_heads WHERE id BETWEEN ?1 AND ?2";
     let with_material = "SELECT 1 FROM versions WHERE key_id = ?1 AND blob_sha256 IS NOT NULL LIMIT 1";
     vec![
