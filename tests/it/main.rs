@@ -8,6 +8,7 @@ mod run_contract;
 mod service;
 mod serving;
 mod smoke;
+mod store;
 mod support;
 mod token;
 mod token_faults;

@@ -100,10 +100,7 @@ fn start(order: &Order, softhsm_conf: Option<&Path>) -> anyhow::Result<()> {
 }
 
 /// The directory of SoftHSM's tokens, if the library is SoftHSM.
-pub fn softhsm_place(
-    module: &Path,
-    environment: &dyn Fn(&str) -> Option<String>,
-) -> anyhow::Result<Option<PathBuf>> {
+pub fn softhsm_place(module: &Path, environment: &dyn Fn(&str) -> Option<String>) -> anyhow::Result<Option<PathBuf>> {
     let loaded = Module::load(module).context("token.module")?;
     let tokens = loaded.tokens().context("token.module")?;
     loaded.finalize().context("token.module")?;
