@@ -3,13 +3,14 @@
 //! In: an initialised library. Out: a login, a [`Live`] whose keys were verified, and at the first start the
 //! row-MAC key.
 
+use super::ceremony::{hex, open_parts, verify};
 use super::config::TokenConfig;
 use super::core::open_session;
 use super::module::{Module, unavailable};
 use crate::domain::id::{ClusterId, MaterialId};
 use crate::service::ports::{InternalKey, InternalKeyRole, TokenBinding, TokenError};
 use cryptoki::mechanism::Mechanism;
-use cryptoki::object::{Attribute, ObjectHandle};
+use cryptoki::object::ObjectHandle;
 use cryptoki::session::{Session, UserType};
 use cryptoki::slot::Slot;
 use zeroize::Zeroizing;
@@ -27,6 +28,7 @@ pub struct Live {
     pub canary: Vec<u8>,
     keks: Vec<(u32, ObjectHandle)>,
     sealing_keys: Vec<(u32, ObjectHandle)>,
+    row_mac: ObjectHandle,
 }
 
 impl Live {
@@ -89,25 +91,23 @@ pub fn start(
     let opened = open_session(module, slot, binding.capabilities.rw_sessions_only);
     let session = opened.map_err(|error| unavailable("C_OpenSession", &error))?;
     module.login_once(&session, slot, UserType::User, &config.pin)?;
-    let keks = binding.keks.iter().map(|kek| Ok((kek.number, find(&session, &kek.object_id)?)));
-    let keks = keks.collect::<Result<Vec<_>, TokenError>>()?;
-    let sealing_keys = keys_of(binding, InternalKeyRole::SoftwareVersions);
-    let sealing_keys = sealing_keys.map(|key| Ok((key.number, find(&session, &key.object_id)?)));
-    let sealing_keys = sealing_keys.collect::<Result<Vec<_>, TokenError>>()?;
+    verify(module, slot, &session, binding)?;
+    let parts = open_parts(module, slot, &session, binding)?;
+    let sealing_keys = parts.internal_keys.iter().filter(|(role, ..)| *role == InternalKeyRole::SoftwareVersions);
+    let sealing_keys = sealing_keys.map(|(_, number, key)| (*number, *key)).collect();
     let newest_kek = binding.keks.iter().max_by_key(|kek| kek.number);
-    let canary = newest_kek.map_or_else(|| Ok(Vec::new()), |kek| unhex(&kek.canary))?;
-    Ok((Live { generation, slot, canary, keks, sealing_keys }, session))
+    let canary = newest_kek.and_then(|kek| hex::decode(&kek.canary)).ok_or_else(missing)?;
+    let row_mac = newest_of(binding, InternalKeyRole::RowMac).ok_or_else(missing)?;
+    let row_mac = parts.internal_key(InternalKeyRole::RowMac, row_mac.number).ok_or_else(missing)?;
+    Ok((Live { generation, slot, canary, keks: parts.keks, sealing_keys, row_mac }, session))
 }
 
 /// The row-MAC key: HMAC-SHA256 of the installation's id, by a token key that is used for nothing else.
 ///
 /// # Errors
-/// [`TokenError`] if the key is missing or does not sign.
-pub fn row_key(session: &Session, binding: &TokenBinding) -> Result<Zeroizing<[u8; 32]>, TokenError> {
-    let missing = || TokenError::Untrusted("the row-MAC key is missing".to_owned());
-    let key = newest_of(binding, InternalKeyRole::RowMac).ok_or_else(missing)?;
-    let key = find(session, &key.object_id)?;
-    let signed = session.sign(&Mechanism::Sha256Hmac, key, &row_key_input(binding.cluster_id));
+/// [`TokenError`] if the key does not sign.
+pub fn row_key(live: &Live, session: &Session, cluster: ClusterId) -> Result<Zeroizing<[u8; 32]>, TokenError> {
+    let signed = session.sign(&Mechanism::Sha256Hmac, live.row_mac, &row_key_input(cluster));
     let signed = Zeroizing::new(signed.map_err(|error| unavailable("C_Sign with the row-MAC key", &error))?);
     let mut out = Zeroizing::new([0; 32]);
     if signed.len() != out.len() {
@@ -124,46 +124,13 @@ fn row_key_input(cluster: ClusterId) -> Vec<u8> {
 /// The id of the counter of the key that encrypts new software-protected versions.
 pub fn sealing_counter(binding: &TokenBinding) -> Option<MaterialId> {
     let key = newest_of(binding, InternalKeyRole::SoftwareVersions)?;
-    let bytes = unhex(&key.object_id).ok()?;
-    bytes.try_into().ok().map(MaterialId::from_bytes)
-}
-
-fn keys_of(binding: &TokenBinding, role: InternalKeyRole) -> impl Iterator<Item = &InternalKey> {
-    binding.internal_keys.iter().filter(move |key| key.role == role)
+    hex::decode(&key.object_id)?.try_into().ok().map(MaterialId::from_bytes)
 }
 
 fn newest_of(binding: &TokenBinding, role: InternalKeyRole) -> Option<&InternalKey> {
-    keys_of(binding, role).max_by_key(|key| key.number)
+    binding.internal_keys.iter().filter(|key| key.role == role).max_by_key(|key| key.number)
 }
 
-/// The one permanent object with this id.
-fn find(session: &Session, id: &str) -> Result<ObjectHandle, TokenError> {
-    let template = [Attribute::Id(unhex(id)?), Attribute::Token(true), Attribute::Private(true)];
-    let found = session.find_objects(&template).map_err(|error| unavailable("C_FindObjects", &error))?;
-    match found.as_slice() {
-        [object] => Ok(*object),
-        // A token whose directory or partition is away shows no objects and no error.
-        [] => Err(TokenError::Unavailable(format!("it does not show its key {id}"))),
-        _ => Err(TokenError::Untrusted(format!("it has more than one key {id}"))),
-    }
-}
-
-fn unhex(text: &str) -> Result<Vec<u8>, TokenError> {
-    let damaged = || TokenError::Untrusted("the record of the token's keys is not hexadecimal".to_owned());
-    let digits = text.bytes().map(|digit| char::from(digit).to_digit(16)).collect::<Option<Vec<_>>>();
-    let digits = digits.filter(|digits| digits.len() % 2 == 0).ok_or_else(damaged)?;
-    digits.chunks(2).map(|pair| u8::try_from(pair[0] * 16 + pair[1]).map_err(|_| damaged())).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn hexadecimal_text_is_read_and_other_text_is_refused() {
-        assert_eq!(unhex("00ff7A").unwrap(), [0, 255, 0x7a]);
-        for text in ["0", "0g", "+1", "é"] {
-            assert!(matches!(unhex(text), Err(TokenError::Untrusted(_))), "{text}");
-        }
-    }
+fn missing() -> TokenError {
+    TokenError::Untrusted("the record of the token's keys is not complete".to_owned())
 }

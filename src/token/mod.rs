@@ -1,6 +1,11 @@
 //! The PKCS#11 token: the only user of cryptoki.
 
+pub mod access;
+pub mod attacks;
+mod attacks_kek;
+mod attacks_unwrap;
 mod cache;
+pub mod ceremony;
 mod ckr;
 mod config;
 mod core;
@@ -13,10 +18,12 @@ mod live;
 pub mod module;
 mod owner;
 pub mod pin;
+pub mod probe;
 pub mod raw;
 pub mod raw_attr;
 mod raw_data;
 mod recovery;
+pub mod softhsm;
 mod software;
 mod stats;
 pub mod template;
