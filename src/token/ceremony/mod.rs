@@ -7,7 +7,7 @@
 mod adopt;
 mod blank;
 mod canary;
-mod hex;
+pub(super) mod hex;
 mod inspect;
 mod internal;
 mod kek;
