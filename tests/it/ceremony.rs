@@ -3,7 +3,7 @@
 
 use crate::ceremony_rig::{Inventory, LABEL, LoggedIn, Options, PIN, Rig, Role, SO_PIN, SOFTHSM, blank, log_in, pin};
 use claviger::service::ports::{Assurance, AttackOutcome, Protection, WrapMechanism};
-use claviger::token::ceremony::init_token;
+use claviger::token::ceremony::{Staging, init_token};
 use claviger::token::module::{Module, TokenSelector};
 use claviger::token::raw_attr::Attr;
 use claviger::token::template;
@@ -121,8 +121,9 @@ fn kill_at_every_step(options: &Options, good: &Inventory, before: impl Fn(&Rig)
     for step in 1.. {
         let rig = Rig::new();
         before(&rig);
-        let (result, _staging) = rig.ceremony_cut_off(&Options { crash_at: Some(step), ..options.clone() });
+        let (result, staging) = rig.ceremony_cut_off(&Options { crash_at: Some(step), ..options.clone() });
         let Err(how) = result else {
+            staging.map(Staging::remove).transpose().unwrap();
             break;
         };
         assert!(how.contains("signal: 9"), "{how}");

@@ -63,7 +63,10 @@ impl Staging {
     }
 
     fn fill(&self) -> io::Result<()> {
-        write_private(&self.root.join(PLACE_FILE), self.place.as_os_str().as_encoded_bytes())?;
+        // Renamed, so that nobody reads half a path, finds no such place and wipes us.
+        let unfinished = self.root.join("place.new");
+        write_private(&unfinished, self.place.as_os_str().as_encoded_bytes())?;
+        std::fs::rename(unfinished, self.root.join(PLACE_FILE))?;
         DirBuilder::new().mode(0o700).create(self.tokens())?;
         write_private(&self.conf(), softhsm::conf(&self.tokens()).as_bytes())?;
         for (name, path) in token_directories(&self.place)? {
@@ -145,22 +148,30 @@ fn read_place(root: &Path) -> io::Result<PathBuf> {
     Ok(std::ffi::OsString::from_vec(std::fs::read(root.join(PLACE_FILE))?).into())
 }
 
-/// Wipes staging directories of this user that were made for the same place.
+/// Wipes staging directories of this user that were made for the same place, or for one that is no more.
 fn wipe_leftovers(parent: &Path, place: &Path) -> io::Result<()> {
     let Ok(entries) = std::fs::read_dir(parent) else {
         return Ok(());
     };
-    for entry in entries {
-        let entry = entry?;
+    for entry in entries.flatten() {
         if !entry.file_name().to_string_lossy().starts_with(PREFIX) {
             continue;
         }
-        let ours = Staging::reopen(&entry.path()).is_ok_and(|staging| staging.place == place);
-        if ours {
-            wipe(&entry.path())?;
+        let left_over =
+            Staging::reopen(&entry.path()).is_ok_and(|staging| staging.place == place || !staging.place.exists());
+        if left_over {
+            gone_is_fine(wipe(&entry.path()))?;
         }
     }
     Ok(())
+}
+
+/// Somebody else may be wiping the same directory.
+fn gone_is_fine(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
 }
 
 /// Wipes a copy that a crash kept from its place.
@@ -288,7 +299,9 @@ mod tests {
         let second = Staging::prepare(&place, &candidates, &[3; 16]).unwrap();
         assert!(!first.root().exists() && others.root().exists() && second.root().exists());
         second.remove().unwrap();
-        others.remove().unwrap();
+        drop(other);
+        Staging::prepare(&place, &candidates, &[4; 16]).unwrap().remove().unwrap();
+        assert!(!others.root().exists(), "its place is no more");
     }
 
     #[test]
