@@ -93,10 +93,10 @@ impl Gate {
         self.phase.store(CONDEMNED, Ordering::Release);
     }
 
-    /// Closes the gate for good. False if that was done before.
-    pub fn close(&self) -> bool {
+    /// Closes the gate for good.
+    pub fn close(&self) {
         self.explain("it was closed");
-        self.phase.swap(CLOSED, Ordering::AcqRel) != CLOSED
+        self.phase.store(CLOSED, Ordering::Release);
     }
 
     /// Opens the gate to a new generation.

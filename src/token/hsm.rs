@@ -90,21 +90,11 @@ impl HsmToken {
         self.core.counters.read(self.core.gate.generation())
     }
 
-    /// Ends all use of the library and waits until it is finalized, unless a call hangs in it. Blocks.
+    /// Ends all use of the library and waits until it is finalized, unless a call hangs in it. Blocks. Dropping the
+    /// token does the same: a process that exits while a thread is inside of the library may crash in the library's
+    /// destructors (seen with SoftHSM 2.6.1).
     pub fn close(self) {
-        let (done, finalized) = bounded(1);
-        self.shut(done);
-        // Fails if the recovery ended before, which finalizes too.
-        let _ = finalized.recv_timeout(self.core.config.deadline);
-    }
-
-    fn shut(&self, done: Sender<()>) {
-        if self.core.gate.close() {
-            for (owner, _) in &self.core.owners {
-                let _ = owner.send(OwnerJob::Stop);
-            }
-            let _ = self.core.notices.send(Notice::Stop(done));
-        }
+        drop(self);
     }
 
     async fn within<T>(&self, work: impl Future<Output = Result<T, TokenError>>) -> Result<T, TokenError> {
@@ -348,8 +338,16 @@ impl Token for HsmToken {
 
 impl Drop for HsmToken {
     fn drop(&mut self) {
-        let (done, _) = bounded(1);
-        self.shut(done);
+        self.core.gate.close();
+        for (owner, _) in &self.core.owners {
+            // Fails if the owner has ended.
+            let _ = owner.send(OwnerJob::Stop);
+        }
+        let (done, finalized) = bounded(1);
+        if self.core.notices.send(Notice::Stop(done)).is_ok() {
+            // Fails if a call hangs in the library, which is left as it is then.
+            let _ = finalized.recv_timeout(self.core.config.deadline);
+        }
     }
 }
 
