@@ -50,7 +50,8 @@ impl HsmToken {
     /// of `init`.
     pub fn open(config: TokenConfig, binding: TokenBinding) -> Result<OpenedToken, TokenError> {
         let module = Module::load(&config.module)?;
-        Self::open_with(module, config, binding)
+        // A library that stays initialised could not be opened again by this process.
+        Self::open_with(module.clone(), config, binding).inspect_err(|_| drop(module.finalize()))
     }
 
     /// As [`open`](Self::open), with a library that is loaded already.
@@ -147,8 +148,8 @@ impl HsmToken {
                 Err(error) => error,
             },
             // The token's permanent keys do not go away while it works.
-            Failure::Stale(_) => {
-                self.core.lose(self.core.gate.generation(), "it does not know its own permanent keys any more")
+            Failure::Stale { generation, .. } => {
+                self.core.lose(generation, "it does not know its own permanent keys any more")
             }
         }
     }
@@ -189,9 +190,9 @@ impl HsmToken {
             let borrowed = Arc::clone(&key);
             match self.ask(|reply| job(borrowed, inputs, reply)).await {
                 Ok(answer) => return Ok(answer),
-                Err(Failure::Stale(Some(returned))) => {
+                Err(Failure::Stale { inputs: Some(returned), .. }) => {
                     self.core.handles.remove_value(material.id, &key);
-                    inputs = returned;
+                    inputs = *returned;
                 }
                 Err(failure) => return Err(self.settle(failure, if_well).await),
             }
@@ -252,7 +253,7 @@ impl Token for HsmToken {
         plaintext: Zeroizing<Vec<u8>>,
     ) -> Result<SealedData, TokenError> {
         self.limit(plaintext.len())?;
-        let inputs = Inputs { aad, iv: Vec::new(), data: plaintext };
+        let inputs = Inputs { aad, iv: Vec::new(), plaintext, ciphertext: Vec::new() };
         self.within(async {
             if material.algorithm.hosted_by_hsm() {
                 let job = |key, inputs, reply| Job::Encrypt { key, inputs, reply };
@@ -281,7 +282,7 @@ impl Token for HsmToken {
         }
         self.within(async {
             if material.algorithm.hosted_by_hsm() {
-                let inputs = Inputs { aad, iv, data: Zeroizing::new(ciphertext) };
+                let inputs = Inputs { aad, iv, plaintext: Zeroizing::default(), ciphertext };
                 let job = |key, inputs, reply| Job::Decrypt { key, inputs, reply };
                 return self.with_handle(&material, inputs, TokenError::NotAuthentic, job).await;
             }
