@@ -101,6 +101,17 @@ impl Key {
         }
     }
 
+    /// Whether a dialect treats the key as if it did not exist. The native one hides keys from the moment
+    /// their deletion is requested; the others show them until they are gone.
+    #[must_use]
+    pub const fn is_hidden_in(&self, dialect: Dialect) -> bool {
+        match self.state {
+            KeyState::Live { .. } => false,
+            KeyState::PendingDeletion { .. } => matches!(dialect, Dialect::Yandex),
+            KeyState::Deleted { .. } => true,
+        }
+    }
+
     /// Checks that the key can be used for crypto.
     ///
     /// # Errors

@@ -17,6 +17,9 @@ pub mod text;
 pub mod time;
 pub mod version;
 
+#[cfg(test)]
+mod properties;
+
 /// The interface through which a request came, or whose rules a schedule follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]

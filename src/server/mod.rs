@@ -1,1 +1,13 @@
 //! Listeners, TLS, health, and the place where all parts are put together.
+
+pub mod ambient;
+pub mod assembly;
+mod connection;
+pub mod dev_ca;
+mod edge;
+pub mod files;
+mod health;
+pub mod listen;
+pub mod process;
+pub mod run;
+pub mod tls;

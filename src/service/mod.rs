@@ -2,7 +2,28 @@
 //!
 //! In: a [`request::RequestContext`] and a checked request. Out: a domain value or a
 //! [`error::ServiceError`]. Called by the dialects, the scheduler and `auth`; calls the ports only.
+//! Every use case runs inside `Kms::on_key`, `on_folder` or `on_service`, which authorise before anything
+//! else happens.
 
+mod change;
+mod clock_guard;
+mod confirm_clock;
+mod create_key;
+mod crypto;
+mod delete_key;
+mod destroy_version;
+pub mod directory;
 pub mod error;
+mod invocations;
+mod key_cache;
+mod kms;
+pub mod maintenance;
+mod material;
 pub mod ports;
+pub mod provision;
+mod read;
 pub mod request;
+mod rotate_key;
+mod update_key;
+
+pub use kms::{Kms, KmsParts, KmsSettings};

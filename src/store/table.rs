@@ -69,7 +69,7 @@ tables! {
     PRINCIPALS = "principals" ["id", "folder_id", "kind", "name", "created_at"];
     /// Their credentials.
     CREDENTIALS = "credentials" [
-        "id", "principal_id", "folder_id", "kind", "token_sha256", "created_at", "expires_at", "revoked_at",
+        "id", "principal_id", "folder_id", "name", "kind", "token_sha256", "created_at", "expires_at", "revoked_at",
     ];
     /// Sets of bindings, one row per folder.
     BINDINGS = "bindings" ["folder_id", "bindings"];

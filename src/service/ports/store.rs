@@ -99,6 +99,8 @@ pub struct CredentialRecord {
     pub principal_id: PrincipalId,
     /// The folder that owns the principal.
     pub folder_id: FolderId,
+    /// What it was issued for, in the issuer's words.
+    pub name: String,
     /// What is kept of the secret.
     pub secret: CredentialSecret,
     /// When it was issued.

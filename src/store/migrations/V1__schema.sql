@@ -33,6 +33,7 @@ CREATE TABLE credentials (
     id           BLOB    NOT NULL PRIMARY KEY,
     principal_id BLOB    NOT NULL REFERENCES principals (id),
     folder_id    BLOB    NOT NULL REFERENCES folders (id),
+    name         TEXT    NOT NULL,
     kind         TEXT    NOT NULL,
     token_sha256 BLOB    UNIQUE,
     created_at   INTEGER NOT NULL,

@@ -65,6 +65,7 @@ pub(in crate::store) fn credential_row(credential: &CredentialRecord) -> Row {
         Value::from(credential.id.as_bytes()),
         Value::from(credential.principal_id.as_bytes()),
         Value::from(credential.folder_id.as_bytes()),
+        Value::from(credential.name.as_str()),
         Value::from("api_token"),
         Value::from(sha256),
         Value::from(credential.created_at),
@@ -80,6 +81,7 @@ pub(in crate::store) fn credential(row: &Checked) -> Result<Stored<CredentialRec
         id: CredentialId::from_bytes(fields.bytes()?),
         principal_id: PrincipalId::from_bytes(fields.bytes()?),
         folder_id: FolderId::from_bytes(fields.bytes()?),
+        name: fields.text()?.to_owned(),
         secret: match fields.text()? {
             "api_token" => CredentialSecret::TokenSha256(fields.bytes()?),
             _ => return Err(fields.nonsense()),

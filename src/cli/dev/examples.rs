@@ -1,0 +1,38 @@
+//! What a development server prints: how to talk to it.
+
+use std::path::Path;
+
+/// Examples that can be pasted into a shell.
+pub fn text(credentials: &Path) -> String {
+    let file = credentials.display();
+    format!(
+        r#"
+claviger dev is ready. Credentials are in {file}
+
+Paste into a shell:
+
+  set -a; . {file}; set +a
+
+  # Create a key in the token, encrypt with it, decrypt (REST, in the clear on loopback):
+  KEY=$(curl -sS -H "Authorization: Bearer $CLAVIGER_TOKEN" $CLAVIGER_ENDPOINT/kms/v1/keys \
+    -d "{{\"folderId\":\"$CLAVIGER_FOLDER\",\"name\":\"first\",\"defaultAlgorithm\":\"AES_256_HSM\"}}" \
+    | sed -n 's/.*"keyId": *"\([^"]*\)".*/\1/p')
+  CIPHERTEXT=$(curl -sS -H "Authorization: Bearer $CLAVIGER_TOKEN" $CLAVIGER_ENDPOINT/kms/v1/keys/$KEY:encrypt \
+    -d "{{\"plaintext\":\"$(printf 'hello' | base64)\"}}" \
+    | sed -n 's/.*"ciphertext": *"\([^"]*\)".*/\1/p')
+  curl -sS -H "Authorization: Bearer $CLAVIGER_TOKEN" $CLAVIGER_ENDPOINT/kms/v1/keys/$KEY:decrypt \
+    -d "{{\"ciphertext\":\"$CIPHERTEXT\"}}" | sed -n 's/.*"plaintext": *"\([^"]*\)".*/\1/p' | base64 -d
+
+  # The same over TLS:
+  curl -sS --cacert $CLAVIGER_CA -H "Authorization: Bearer $CLAVIGER_TOKEN" \
+    "$CLAVIGER_TLS_ENDPOINT/kms/v1/keys?folderId=$CLAVIGER_FOLDER"
+
+  # And over gRPC:
+  grpcurl -cacert $CLAVIGER_CA -H "authorization: Bearer $CLAVIGER_TOKEN" \
+    -d "{{\"folder_id\":\"$CLAVIGER_FOLDER\"}}" ${{CLAVIGER_TLS_ENDPOINT#https://}} \
+    yandex.cloud.kms.v1.SymmetricKeyService/List
+
+Stop with Ctrl-C.
+"#
+    )
+}

@@ -1,0 +1,126 @@
+//! `claviger dev`: a server with everything it needs in one directory, for development and tests.
+
+mod credentials;
+mod directory;
+mod examples;
+mod token;
+
+use super::arguments::DevArguments;
+use super::serve::wanted;
+use super::{Failure, init, process, say, variable};
+use crate::config::{self, Listen, LogFormat, Settings};
+use crate::domain::access::Role;
+use crate::server::assembly::{self, Core};
+use crate::server::dev_ca::{self, Issued};
+use crate::server::listen::Bound;
+use crate::server::run::{Server, signals};
+use crate::server::tls;
+use crate::service::Kms;
+use crate::service::ports::{Clock, Principal};
+use crate::service::provision::token_sha256;
+use crate::telemetry::metrics::Metrics;
+use anyhow::{Context, anyhow};
+use credentials::Credentials;
+use directory::DataDirectory;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::Path;
+use zeroize::Zeroizing;
+
+/// The name of the credentials that `dev` issues and revokes.
+const CREDENTIAL: &str = "dev";
+/// `dev`'s administrator may do everything.
+const ROLES: [Role; 3] = [Role::Admin, Role::KeysEncrypterDecrypter, Role::Operator];
+
+/// Serves until a signal.
+pub fn run(arguments: DevArguments) -> Result<(), Failure> {
+    let settings = settings(&arguments)?;
+    let directory = DataDirectory::open(&arguments.data_dir)?;
+    if arguments.module.is_none() {
+        token::point_softhsm_to(&directory)?;
+    }
+    let _lock = directory.lock()?;
+    let metrics = process::start_telemetry(&settings)?;
+    process::harden(&settings)?;
+    token::prepare(&directory, &arguments, &settings)?;
+    drop(arguments);
+    let core = assembly::open(&settings, assembly::user_pin(&settings, &variable)?)?;
+    let issued = dev_ca::issue(directory.path(), core.clock.now()).context("certificates")?;
+    process::block_on(serve(core, settings, issued, directory, metrics))
+}
+
+/// Defaults of a development server, then the environment, then the command line.
+fn settings(arguments: &DevArguments) -> Result<Settings, Failure> {
+    let directory = std::path::absolute(&arguments.data_dir).context("the data directory")?;
+    let mut base = Settings::default();
+    base.database.path = directory.join("claviger.db");
+    base.log.format = LogFormat::Text;
+    base.process.allow_unlocked_memory = true;
+    base.token.allow_software_token = true;
+    base.token.label = token::LABEL.into();
+    base.token.pin = format!("file:{}", directory.join("pin").display());
+    base.token.module = match &arguments.module {
+        Some(path) => path.clone(),
+        None => token::softhsm_library()?,
+    };
+    let mut settings = config::load(&base, None, &config::read_environment())?;
+    let set = |listen: &mut Listen, flag: Option<SocketAddr>| *listen = flag.map_or(*listen, |it| Listen(Some(it)));
+    set(&mut settings.server.listen, arguments.listen);
+    set(&mut settings.server.tls_listen, arguments.tls_listen);
+    if let Some(label) = &arguments.token_label {
+        settings.token.label.clone_from(label);
+    }
+    if let Some(source) = &arguments.pin {
+        settings.token.pin.clone_from(source);
+    }
+    Ok(settings)
+}
+
+async fn serve(
+    core: Core,
+    settings: Settings,
+    issued: Issued,
+    directory: DataDirectory,
+    metrics: Metrics,
+) -> Result<(), Failure> {
+    let end = signals().context("signals")?;
+    let bound = Bound::bind(&wanted(&settings)).await.context("listening")?;
+    let administration = init::provision(&core, &ROLES).await?;
+    let file = directory.file("credentials.env");
+    let token = token_of(&core.kms, &administration.administrator, &file).await?;
+    let credentials = Credentials {
+        endpoint: bound.plain_address().map(|address| format!("http://{}", reachable(address))),
+        tls_endpoint: bound.tls_address().map(|address| format!("https://localhost:{}", address.port())),
+        ca_file: &issued.ca_file,
+        folder: administration.folder.id.to_string(),
+        token: &token,
+    };
+    credentials::write(&file, &credentials).context("credentials.env")?;
+    drop(token);
+    say(examples::text(&file))?;
+    let tls = tls::server_config(issued.identity).context("TLS")?;
+    let server = Server { core, settings, bound, tls: Some(tls), metrics };
+    Ok(server.run(end).await.map_err(|text| anyhow!(text))?)
+}
+
+/// The administrator's API token: the one in the file if it is still valid, else a new one, and those that were
+/// issued before are revoked.
+async fn token_of(kms: &Kms, administrator: &Principal, file: &Path) -> anyhow::Result<Zeroizing<String>> {
+    if let Some(token) = credentials::read_token(file).context("credentials.env")? {
+        let caller = kms.directory().caller_by_token(token_sha256(&token)).await.context("credentials")?;
+        if caller.is_some_and(|caller| caller.principal_id == administrator.id) {
+            return Ok(token);
+        }
+    }
+    kms.revoke_credentials(administrator.id, CREDENTIAL).await.context("revoking credentials")?;
+    Ok(kms.issue_token(administrator, CREDENTIAL, None).await.context("issuing a credential")?.text)
+}
+
+/// An address that clients on this machine can connect to.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, address.port())
+}

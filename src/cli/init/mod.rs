@@ -1,0 +1,110 @@
+//! `claviger init`: the token's keys, the database, the first folder and its administrator. Safe to repeat: what is
+//! there is checked and kept.
+
+pub mod ceremony;
+mod report;
+
+use super::arguments::InitArguments;
+use super::serve::read_settings;
+use super::{Failure, process, say, variable};
+use crate::config::Settings;
+use crate::domain::access::Role;
+use crate::server::assembly::{self, Core};
+use crate::server::files;
+use crate::service::error::ServiceError;
+use crate::service::provision::Administration;
+use crate::token::ceremony::KekName;
+use crate::token::pin::{Pin, PinSource};
+use anyhow::{Context, anyhow};
+use ceremony::Order;
+use std::path::Path;
+
+/// The name of the credentials that `init` issues.
+const CREDENTIAL: &str = "init";
+
+/// Makes or checks everything.
+pub fn run(arguments: &InitArguments) -> Result<(), Failure> {
+    let settings = read_settings(&arguments.config)?;
+    process::harden(&Settings { process: crate::config::Process { allow_unlocked_memory: true }, ..settings.clone() })?;
+    if let Some(kek) = &arguments.adopt_kek {
+        kek.parse::<KekName>().context("--adopt-kek")?;
+    }
+    make_directory_of(&settings.database.path)?;
+    let user_pin = assembly::user_pin(&settings, &variable)?;
+    let first_time = !assembly::is_initialised(&settings.database.path)?;
+    let so_pin = if first_time { Some(read_so_pin(&arguments.so_pin)?) } else { None };
+    let place = ceremony::softhsm_place(&settings.token.module, &variable)?;
+    let order = order(arguments, &settings, &user_pin, so_pin.as_ref())?;
+    // A repetition changes nothing, so it needs no copy of the token to work on.
+    let place = place.filter(|_| first_time);
+    ceremony::hold(order, place.as_deref(), variable("XDG_RUNTIME_DIR").map(Into::into))?;
+    let core = assembly::open(&settings, user_pin)?;
+    process::block_on(async { Ok(administer(&core).await?) })
+}
+
+fn make_directory_of(database: &Path) -> anyhow::Result<()> {
+    let directory = database.parent().filter(|parent| !parent.as_os_str().is_empty() && !parent.exists());
+    directory.map_or(Ok(()), |parent| files::private_directory(parent).context("database.path"))
+}
+
+fn read_so_pin(source: &str) -> anyhow::Result<Pin> {
+    let source: PinSource = source.parse().context("--so-pin")?;
+    source.read(&variable, "SO PIN of the token: ").context("--so-pin")
+}
+
+fn order(
+    arguments: &InitArguments,
+    settings: &Settings,
+    user_pin: &Pin,
+    so_pin: Option<&Pin>,
+) -> anyhow::Result<Order> {
+    let token = &settings.token;
+    // Refuses settings that name no token, or several.
+    assembly::selector(settings)?;
+    let serial = Some(&token.serial).filter(|serial| !serial.is_empty()).map(|serial| format!("serial:{serial}"));
+    let named = [&token.label, &token.uri].into_iter().find(|text| !text.is_empty()).cloned();
+    let selector = serial.or(named).unwrap_or_default();
+    let blank = match &arguments.init_token {
+        Some(_) if token.label.is_empty() => return Err(anyhow!("--init-token needs token.label")),
+        Some(serial) => Some((serial.clone(), token.label.clone())),
+        None => None,
+    };
+    Ok(Order {
+        module: token.module.clone(),
+        selector,
+        blank,
+        so_pin: so_pin.map(Order::pin_text),
+        user_pin: Order::pin_text(user_pin),
+        database: settings.database.path.clone(),
+        adopt_kek: arguments.adopt_kek.clone(),
+        accept_pin_holder_can_export: arguments.accept_pin_holder_can_export,
+        print_report: true,
+        certificate: arguments.hsm_certificate.clone(),
+        staging: None,
+    })
+}
+
+/// The folder and its administrator, who administers and does not encrypt.
+async fn administer(core: &Core) -> anyhow::Result<()> {
+    let administration = provision(core, &[Role::Admin]).await?;
+    let Administration { folder, administrator } = &administration;
+    let print = |line: String| say(line).map_err(|failure| anyhow!(failure.text));
+    print(format!("Folder {} ({:?}), account {}", folder.id, folder.name, folder.account_id))?;
+    print(format!("Administrator {} ({:?})", administrator.id, administrator.name))?;
+    if core.kms.has_credentials(administrator.id).await? {
+        return print("The administrator has an API token already; it is not shown again.".into());
+    }
+    let token = core.kms.issue_token(administrator, CREDENTIAL, None).await?;
+    print(format!("The administrator's API token, shown this once: {}", token.text.as_str()))
+}
+
+/// Makes what every installation has, unless it is there.
+pub async fn provision(core: &Core, roles: &[Role]) -> anyhow::Result<Administration> {
+    match core.kms.make_internal_counters(&assembly::counters_of(&core.binding)).await {
+        // They were made before.
+        Ok(()) | Err(ServiceError::Conflict) => {}
+        Err(error) => return Err(error).context("counters of the token's own keys"),
+    }
+    let made = core.kms.ensure_administration("default", "administrator", roles).await;
+    made.context("the first folder and its administrator")
+}

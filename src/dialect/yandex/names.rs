@@ -1,0 +1,113 @@
+//! The names of operations in logs and metrics, from a fixed set: callers cannot make new ones.
+
+use http::Method;
+
+/// Services by the part of their path, with the rpcs of each.
+const SERVICES: [(&str, &[&str]); 4] = [
+    (
+        "/yandex.cloud.kms.v1.SymmetricKeyService/",
+        &[
+            "Create",
+            "Get",
+            "List",
+            "ListVersions",
+            "Update",
+            "Delete",
+            "SetPrimaryVersion",
+            "ScheduleVersionDestruction",
+            "CancelVersionDestruction",
+            "Rotate",
+            "ListOperations",
+            "ListAccessBindings",
+            "SetAccessBindings",
+            "UpdateAccessBindings",
+        ],
+    ),
+    ("/yandex.cloud.kms.v1.SymmetricCryptoService/", &["Encrypt", "Decrypt", "ReEncrypt", "GenerateDataKey"]),
+    ("/yandex.cloud.operation.OperationService/", &["GetOperation", "CancelOperation"]),
+    ("/yandex.cloud.endpoint.ApiEndpointService/", &["GetEndpoint", "ListEndpoints"]),
+];
+
+/// Verbs after the `:` of a REST path.
+const VERBS: [(&str, &str); 12] = [
+    ("encrypt", "Encrypt"),
+    ("decrypt", "Decrypt"),
+    ("reEncrypt", "ReEncrypt"),
+    ("generateDataKey", "GenerateDataKey"),
+    ("rotate", "Rotate"),
+    ("setPrimaryVersion", "SetPrimaryVersion"),
+    ("scheduleVersionDestruction", "ScheduleVersionDestruction"),
+    ("cancelVersionDestruction", "CancelVersionDestruction"),
+    ("listAccessBindings", "ListAccessBindings"),
+    ("setAccessBindings", "SetAccessBindings"),
+    ("updateAccessBindings", "UpdateAccessBindings"),
+    ("restore", "Restore"),
+];
+
+/// The operation that a request asks for, if it is one of this dialect.
+#[must_use]
+pub fn operation(method: &Method, path: &str) -> Option<&'static str> {
+    SERVICES.iter().find_map(|(service, rpcs)| rpc(path.strip_prefix(service)?, rpcs)).or_else(|| rest(method, path))
+}
+
+/// Operations and endpoints are `Get` in their own services: the table names them apart from keys.
+fn rpc(name: &str, rpcs: &[&'static str]) -> Option<&'static str> {
+    let long =
+        |rpc: &&&str| rpc.strip_prefix(name).is_some_and(|rest| matches!(rest, "Operation" | "Endpoint" | "Endpoints"));
+    rpcs.iter().find(|rpc| **rpc == name).or_else(|| rpcs.iter().find(long)).copied()
+}
+
+fn rest(method: &Method, path: &str) -> Option<&'static str> {
+    let (root, below) = match path.strip_prefix('/')?.split_once('/')? {
+        (first @ ("operations" | "endpoints"), id) => (first, id),
+        (_, rest) => {
+            (rest.split(['/', '?']).nth(1).filter(|part| *part == "keys")?, rest.splitn(3, '/').nth(2).unwrap_or(""))
+        }
+    };
+    if let Some((_, verb)) = below.rsplit_once(':') {
+        return VERBS.iter().find(|(name, _)| *name == verb).map(|(_, operation)| *operation);
+    }
+    match (root, method, below.split('/').nth(1)) {
+        ("operations", ..) => Some("GetOperation"),
+        ("endpoints", ..) => Some("GetEndpoint"),
+        (_, &Method::POST, None) if below.is_empty() => Some("Create"),
+        (_, &Method::GET, None) if below.is_empty() => Some("List"),
+        (_, &Method::GET, None) => Some("Get"),
+        (_, &Method::PATCH, None) => Some("Update"),
+        (_, &Method::DELETE, None) => Some("Delete"),
+        (_, &Method::GET, Some("versions")) => Some("ListVersions"),
+        (_, &Method::GET, Some("operations")) => Some("ListOperations"),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("POST", "/yandex.cloud.kms.v1.SymmetricKeyService/Create", Some("Create"))]
+    #[case("POST", "/yandex.cloud.kms.v1.SymmetricCryptoService/ReEncrypt", Some("ReEncrypt"))]
+    #[case("POST", "/yandex.cloud.operation.OperationService/Get", Some("GetOperation"))]
+    #[case("POST", "/yandex.cloud.endpoint.ApiEndpointService/List", Some("ListEndpoints"))]
+    #[case("POST", "/yandex.cloud.kms.v1.SymmetricKeyService/Nothing", None)]
+    #[case("POST", "/kms/v1/keys", Some("Create"))]
+    #[case("GET", "/kms/v1/keys", Some("List"))]
+    #[case("GET", "/kms/v1/keys/x", Some("Get"))]
+    #[case("PATCH", "/kms/v1/keys/x", Some("Update"))]
+    #[case("DELETE", "/kms/v1/keys/x", Some("Delete"))]
+    #[case("POST", "/kms/v1/keys/x:encrypt", Some("Encrypt"))]
+    #[case("POST", "/kms/v1/keys/x:scheduleVersionDestruction", Some("ScheduleVersionDestruction"))]
+    #[case("GET", "/kms/v1/keys/x/versions", Some("ListVersions"))]
+    #[case("GET", "/kms/v1/keys/x/operations", Some("ListOperations"))]
+    #[case("GET", "/operations/x", Some("GetOperation"))]
+    #[case("GET", "/endpoints/kms", Some("GetEndpoint"))]
+    #[case("POST", "/claviger/v1/keys/x:restore", Some("Restore"))]
+    #[case("GET", "/kms/v1/keys/x:nothing", None)]
+    #[case("GET", "/nothing", None)]
+    #[case("GET", "/", None)]
+    fn requests_are_named(#[case] method: Method, #[case] path: &str, #[case] name: Option<&str>) {
+        assert_eq!(operation(&method, path), name);
+    }
+}

@@ -1,0 +1,232 @@
+//! One REST request: its message, its answer, its refusals.
+
+use super::super::errors::{WireError, rest_response, rest_response_with};
+use super::super::proto::yandex::cloud::kms::v1::{
+    CancelSymmetricKeyVersionDestructionRequest, DeleteSymmetricKeyRequest, GenerateDataKeyRequest,
+    GetSymmetricKeyRequest, ListSymmetricKeyOperationsRequest, ListSymmetricKeyVersionsRequest,
+    RotateSymmetricKeyRequest, ScheduleSymmetricKeyVersionDestructionRequest, SetPrimarySymmetricKeyVersionRequest,
+    SymmetricDecryptRequest, SymmetricEncryptRequest, SymmetricReEncryptRequest, UpdateSymmetricKeyRequest,
+};
+use super::super::proto::yandex::cloud::operation::{CancelOperationRequest, GetOperationRequest};
+use super::super::{MAX_MESSAGE_BYTES, gate, json};
+use crate::dialect::RequestId;
+use crate::service::error::ServiceError;
+use crate::service::request::RequestContext;
+use axum::body::{Body, to_bytes};
+use axum::extract::Request;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, Method, StatusCode, header};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
+use tonic::Code;
+
+/// Why a request was not answered as asked.
+#[derive(Debug)]
+pub enum Refusal {
+    /// An error with a gRPC code.
+    Error(WireError),
+    /// The path exists, for the methods of this `allow` header.
+    Method(&'static str),
+}
+
+/// The answer to a request, or why there is none.
+pub type Outcome = Result<Answer, Refusal>;
+
+/// That a path does not exist.
+#[derive(Debug, Clone, Copy)]
+pub struct NoSuchPath;
+
+/// That a path does not exist.
+pub const NO_SUCH_PATH: NoSuchPath = NoSuchPath;
+
+impl From<NoSuchPath> for Refusal {
+    fn from(_: NoSuchPath) -> Self {
+        Self::Error(WireError::new(Code::NotFound, "no such path"))
+    }
+}
+
+impl From<WireError> for Refusal {
+    fn from(error: WireError) -> Self {
+        Self::Error(error)
+    }
+}
+
+impl From<ServiceError> for Refusal {
+    fn from(error: ServiceError) -> Self {
+        Self::Error(error.into())
+    }
+}
+
+/// That a path does not take a method.
+pub struct MethodNotAllowed;
+
+impl MethodNotAllowed {
+    /// The refusal that names the methods which are taken.
+    pub const fn with(allow: &'static str) -> Outcome {
+        Err(Refusal::Method(allow))
+    }
+}
+
+/// A JSON body.
+#[derive(Debug)]
+pub struct Answer(Vec<u8>);
+
+impl Answer {
+    /// A message as JSON.
+    pub fn of<M: Serialize>(message: &M) -> Outcome {
+        let bug = |error: serde_json::Error| ServiceError::Bug(format!("an answer has no JSON form: {error}"));
+        Ok(Self(serde_json::to_vec(message).map_err(bug)?))
+    }
+}
+
+/// A message with one field that its path fills.
+pub trait OfPath {
+    /// The field and its name.
+    fn path_field(&mut self) -> (&'static str, &mut String);
+}
+
+macro_rules! of_path {
+    ($field:ident: $($message:ty),* $(,)?) => {
+        $(impl OfPath for $message {
+            fn path_field(&mut self) -> (&'static str, &mut String) {
+                (stringify!($field), &mut self.$field)
+            }
+        })*
+    };
+}
+
+of_path!(
+    key_id: GetSymmetricKeyRequest,
+    ListSymmetricKeyVersionsRequest,
+    ListSymmetricKeyOperationsRequest,
+    UpdateSymmetricKeyRequest,
+    DeleteSymmetricKeyRequest,
+    RotateSymmetricKeyRequest,
+    SetPrimarySymmetricKeyVersionRequest,
+    ScheduleSymmetricKeyVersionDestructionRequest,
+    CancelSymmetricKeyVersionDestructionRequest,
+    SymmetricEncryptRequest,
+    SymmetricDecryptRequest,
+    SymmetricReEncryptRequest,
+    GenerateDataKeyRequest,
+);
+of_path!(operation_id: GetOperationRequest, CancelOperationRequest);
+
+/// Puts the id of the path into a message, which may repeat it but not name another one.
+fn bind<M: OfPath>(mut message: M, id: &str) -> Result<M, ServiceError> {
+    let (name, field) = message.path_field();
+    if field.is_empty() {
+        id.clone_into(field);
+    } else if field != id {
+        return Err(ServiceError::Invalid(format!("{name} differs from the id in the path")));
+    }
+    Ok(message)
+}
+
+/// A request that is being answered.
+pub struct Call {
+    request: Request,
+}
+
+impl Call {
+    /// The HTTP method.
+    pub fn method(&self) -> &Method {
+        self.request.method()
+    }
+
+    /// The `idempotency-key`.
+    pub fn idempotency_key(&self) -> Option<String> {
+        let value = self.request.headers().get("idempotency-key")?;
+        Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
+    }
+
+    /// The message in the query parameters.
+    pub fn query<M: DeserializeOwned + Default>(&self) -> Result<M, ServiceError> {
+        json::from_query(self.request.uri())
+    }
+
+    /// The message in the query parameters and the path.
+    pub fn query_for<M: DeserializeOwned + Default + OfPath>(&self, id: &str) -> Result<M, ServiceError> {
+        bind(self.query()?, id)
+    }
+
+    /// The message in the body.
+    pub async fn body<M: DeserializeOwned + Default>(self) -> Result<M, ServiceError> {
+        json::no_query(self.request.uri())?;
+        check_content_type(self.request.headers().get(header::CONTENT_TYPE))?;
+        let too_large =
+            |_| ServiceError::Invalid(format!("the body must be complete and at most {MAX_MESSAGE_BYTES} bytes"));
+        let body = to_bytes(self.request.into_body(), MAX_MESSAGE_BYTES).await.map_err(too_large)?;
+        json::from_body(&body)
+    }
+
+    /// Checks that there is nothing in the body, or an empty object.
+    pub async fn empty_body(self) -> Result<(), ServiceError> {
+        let members: BTreeMap<String, serde_json::Value> = self.body().await?;
+        if members.is_empty() {
+            return Ok(());
+        }
+        Err(ServiceError::Invalid("this request has no fields".into()))
+    }
+
+    /// The message in the body and the path.
+    pub async fn body_for<M: DeserializeOwned + Default + OfPath>(self, id: &str) -> Result<M, ServiceError> {
+        bind(self.body().await?, id)
+    }
+}
+
+/// JSON in all its names; also what `curl -d` sends if it is not told otherwise.
+fn check_content_type(value: Option<&HeaderValue>) -> Result<(), ServiceError> {
+    let Some(value) = value else { return Ok(()) };
+    let kind = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let taken = ["application/json", "text/json", "application/x-www-form-urlencoded"];
+    if taken.contains(&kind.as_str()) || (kind.starts_with("application/") && kind.ends_with("+json")) {
+        return Ok(());
+    }
+    Err(ServiceError::Invalid("content-type must be application/json".into()))
+}
+
+/// Answers an authenticated request.
+pub async fn run(ctx: &RequestContext, request: Request, act: impl AsyncFnOnce(Call) -> Outcome) -> Response {
+    match act(Call { request }).await {
+        Ok(answer) => ok(answer),
+        Err(refusal) => refused(&refusal, &RequestId(ctx.request_id.clone())),
+    }
+}
+
+/// Answers a request that needs no caller and takes GET only.
+pub fn open_answer(request: &Request, act: impl FnOnce() -> Outcome) -> Response {
+    let allowed = [Method::GET, Method::HEAD].contains(request.method());
+    let outcome = if allowed { act() } else { MethodNotAllowed::with("GET") };
+    match outcome {
+        Ok(answer) => ok(answer),
+        Err(refusal) => refused(&refusal, &gate::request_id(request.extensions())),
+    }
+}
+
+/// The answer for paths that nothing serves, in the form of the request.
+pub async fn no_such_path(request: Request) -> Response {
+    let request_id = gate::request_id(request.extensions());
+    if gate::is_grpc(request.headers()) {
+        return gate::grpc_refusal(&WireError::new(Code::Unimplemented, "no such service"), &request_id);
+    }
+    refused(&NO_SUCH_PATH.into(), &request_id)
+}
+
+fn ok(Answer(body): Answer) -> Response {
+    let json = HeaderValue::from_static("application/json");
+    ([(header::CONTENT_TYPE, json)], Body::from(body)).into_response()
+}
+
+fn refused(refusal: &Refusal, request_id: &RequestId) -> Response {
+    match refusal {
+        Refusal::Error(error) => rest_response(error, request_id),
+        Refusal::Method(allow) => {
+            let error = WireError::new(Code::Unimplemented, format!("the path takes {allow} only"));
+            let mut response = rest_response_with(StatusCode::METHOD_NOT_ALLOWED, &error, request_id);
+            response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allow));
+            response
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! Where the adapters are named: token, database and clock become the service.
+
+use super::ambient::{SystemClock, SystemIds};
+use crate::config::Settings;
+use crate::service::ports::{Assurance, InternalKeyRole, TokenBinding, TokenStateStore};
+use crate::service::{Kms, KmsParts, KmsSettings};
+use crate::store::SqliteStore;
+use crate::token::module::TokenSelector;
+use crate::token::pin::{Pin, PinSource};
+use crate::token::{HsmToken, TokenConfig};
+use anyhow::{Context, bail};
+use std::path::Path;
+use std::sync::Arc;
+
+/// Keys, and versions beside primary ones, that are kept in memory.
+const CACHED_KEYS: u64 = 100_000;
+const MAX_WORKERS: usize = 64;
+
+/// The service, ready to be called.
+pub struct Core {
+    /// The use cases.
+    pub kms: Arc<Kms>,
+    /// Ids and secrets.
+    pub ids: Arc<SystemIds>,
+    /// Time.
+    pub clock: Arc<SystemClock>,
+    /// The token's keys that the database belongs to.
+    pub binding: TokenBinding,
+}
+
+/// Opens database and token and puts the service on them. Blocks.
+///
+/// # Errors
+/// If there was no `init`, or token and database are not those of it.
+pub fn open(settings: &Settings, pin: Pin) -> anyhow::Result<Core> {
+    let path = &settings.database.path;
+    let locked = SqliteStore::open(path).with_context(|| format!("database {}", path.display()))?;
+    let Some(binding) = locked.token_binding().context("database")?.filter(|binding| binding.complete) else {
+        bail!("{} was not initialised: run claviger init first", path.display());
+    };
+    let opened = HsmToken::open(token_config(settings, pin)?, binding.clone()).context("token")?;
+    let store = locked.unlock(opened.row_key).context("database")?;
+    let clock = Arc::new(SystemClock::new().context("clock")?);
+    let ids = Arc::new(SystemIds::new().context("random numbers")?);
+    let parts = KmsParts {
+        store: Arc::new(store),
+        token: Arc::new(opened.token),
+        clock: clock.clone(),
+        ids: ids.clone(),
+        settings: kms_settings(settings),
+    };
+    Ok(Core { kms: Arc::new(Kms::new(parts)), ids, clock, binding })
+}
+
+/// Refuses a software token unless the settings say that it is known.
+///
+/// # Errors
+/// If the token is software and `token.allow_software_token` is not set.
+pub fn require_allowed_assurance(settings: &Settings, binding: &TokenBinding) -> anyhow::Result<()> {
+    if binding.assurance == Assurance::Software && !settings.token.allow_software_token {
+        bail!(
+            "the token is software, which protects keys no better than a file does: to serve all the same, set token.allow_software_token = true"
+        );
+    }
+    Ok(())
+}
+
+/// The token that the settings name.
+///
+/// # Errors
+/// Unless exactly one of `token.label`, `token.serial` and `token.uri` is set.
+pub fn selector(settings: &Settings) -> anyhow::Result<TokenSelector> {
+    let token = &settings.token;
+    match (token.label.as_str(), token.serial.as_str(), token.uri.as_str()) {
+        (label, "", "") if !label.is_empty() => Ok(TokenSelector::Label(label.into())),
+        ("", serial, "") if !serial.is_empty() => Ok(TokenSelector::Serial(serial.into())),
+        ("", "", uri) if !uri.is_empty() => Ok(TokenSelector::Uri(uri.parse().context("token.uri")?)),
+        _ => bail!("set exactly one of token.label, token.serial and token.uri"),
+    }
+}
+
+/// The user PIN, from where the settings say.
+///
+/// # Errors
+/// If it is not there.
+pub fn user_pin(settings: &Settings, environment: &dyn Fn(&str) -> Option<String>) -> anyhow::Result<Pin> {
+    let source: PinSource = settings.token.pin.parse().context("token.pin")?;
+    source.read(environment, "User PIN of the token: ").context("token.pin")
+}
+
+/// The invocation counters that [`Kms`] keeps for internal keys of the token.
+#[must_use]
+pub fn counters_of(binding: &TokenBinding) -> Vec<crate::domain::id::MaterialId> {
+    let counted = |role| matches!(role, InternalKeyRole::SoftwareVersions | InternalKeyRole::Credentials);
+    let keys = binding.internal_keys.iter().filter(|key| counted(key.role));
+    let id = |text: &str| uuid::Uuid::try_parse(text).ok().map(uuid::Uuid::into_bytes);
+    keys.filter_map(|key| id(&key.object_id)).map(crate::domain::id::MaterialId::from_bytes).collect()
+}
+
+/// Whether the database at `path` belongs to a finished ceremony.
+///
+/// # Errors
+/// If it cannot be read.
+pub fn is_initialised(path: &Path) -> anyhow::Result<bool> {
+    let locked = SqliteStore::open(path).with_context(|| format!("database {}", path.display()))?;
+    Ok(locked.token_binding().context("database")?.is_some_and(|binding| binding.complete))
+}
+
+fn token_config(settings: &Settings, pin: Pin) -> anyhow::Result<TokenConfig> {
+    let mut config = TokenConfig::new(settings.token.module.clone(), selector(settings)?, pin);
+    let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    config.workers = match settings.token.worker_threads {
+        0 => processors.min(MAX_WORKERS),
+        threads => threads.min(MAX_WORKERS),
+    };
+    config.deadline = settings.token.deadline.0;
+    if settings.token.cached_keys > 0 {
+        config.cached_keys = settings.token.cached_keys;
+    }
+    config.software_cache_ttl = settings.software.cache_ttl.0;
+    Ok(config)
+}
+
+fn kms_settings(settings: &Settings) -> KmsSettings {
+    KmsSettings {
+        min_rotation_period: settings.limits.min_rotation_period.0,
+        min_version_pending_period: settings.limits.min_version_pending_period.0,
+        default_version_pending_period: settings.limits.default_version_pending_period.0,
+        key_deletion_period: settings.limits.key_deletion_period.0,
+        max_versions_per_key: settings.limits.max_versions_per_key,
+        region: settings.aws.region.clone(),
+        max_clock_leap: settings.clock.max_leap.0,
+        cached_keys: CACHED_KEYS,
+    }
+}

@@ -1,0 +1,212 @@
+//! The frame around every request: its id, its longest time, panics, the one log line and the metrics. The size of
+//! bodies is limited by the dialects, which answer in their own form.
+
+use crate::dialect::RequestId;
+use crate::dialect::yandex::errors::{WireError, rest_response};
+use crate::service::ports::IdSource;
+use crate::telemetry::{RequestNotes, Stopwatch, metrics};
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use http::{HeaderName, HeaderValue, StatusCode, header};
+use std::any::Any;
+use std::sync::Arc;
+use std::time::Duration;
+use tonic::Code;
+use tower_http::catch_panic::CatchPanicLayer;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const MAX_REQUEST_ID_BYTES: usize = 64;
+
+/// What the frame needs.
+pub struct Edge {
+    /// Makes ids for requests that have none.
+    pub ids: Arc<dyn IdSource>,
+    /// The longest time for a request.
+    pub request_timeout: Duration,
+}
+
+/// Puts the frame around `router`.
+pub fn around(router: Router, edge: Edge) -> Router {
+    router.layer(CatchPanicLayer::custom(panicked)).layer(from_fn_with_state(Arc::new(edge), handle))
+}
+
+/// Marks the answer of a request whose code panicked.
+#[derive(Clone)]
+struct Panicked;
+
+/// The panic's text stays unseen: it may hold what the code was working on.
+fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
+    let mut response = StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    response.extensions_mut().insert(Panicked);
+    response
+}
+
+async fn handle(State(edge): State<Arc<Edge>>, mut request: Request, next: Next) -> Response {
+    let watch = Stopwatch::start();
+    let id = request_id(&request, edge.ids.as_ref());
+    let notes = RequestNotes::default();
+    let grpc = is_grpc(&request);
+    let quiet = matches!(request.uri().path(), "/healthz" | "/readyz" | "/metrics");
+    let method = request.method().clone();
+    request.extensions_mut().insert(RequestId(id.clone()));
+    request.extensions_mut().insert(notes.clone());
+    let answered = tokio::time::timeout(edge.request_timeout, next.run(request)).await;
+    let mut response = match answered {
+        Ok(response) if response.extensions().get::<Panicked>().is_some() => {
+            failure(grpc, Code::Internal, "internal error", &id)
+        }
+        Ok(response) => response,
+        Err(_) => failure(grpc, Code::DeadlineExceeded, "the request took too long", &id),
+    };
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+    record(&Record { id: &id, method: method.as_str(), grpc, quiet }, &notes, &response, watch.elapsed());
+    response
+}
+
+/// The client's id if it is one that a log bears, else a new one.
+fn request_id(request: &Request, ids: &dyn IdSource) -> String {
+    let sane = |id: &&str| {
+        let fits = (1..=MAX_REQUEST_ID_BYTES).contains(&id.len());
+        fits && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+    };
+    let given = request.headers().get(REQUEST_ID).and_then(|value| value.to_str().ok());
+    given.filter(sane).map_or_else(|| uuid::Uuid::from_bytes(ids.id()).to_string(), str::to_owned)
+}
+
+fn is_grpc(request: &Request) -> bool {
+    let content_type = request.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
+    content_type.is_some_and(|value| value.starts_with(b"application/grpc"))
+}
+
+/// The answer where no dialect could give one.
+fn failure(grpc: bool, code: Code, message: &'static str, request_id: &str) -> Response {
+    if grpc {
+        return tonic::Status::new(code, message).into_http::<Body>();
+    }
+    rest_response(&WireError::new(code, message), &RequestId(request_id.to_owned()))
+}
+
+struct Record<'a> {
+    id: &'a str,
+    method: &'a str,
+    grpc: bool,
+    quiet: bool,
+}
+
+fn record(request: &Record<'_>, notes: &RequestNotes, response: &Response, latency: Duration) {
+    let code = code_of(request.grpc, response);
+    let failed = response.status().is_server_error() || notes.noted_cause().is_some();
+    let latency_us = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
+    let principal = notes.noted_principal().map(tracing::field::display);
+    let (dialect, operation) = (notes.noted_dialect(), notes.noted_operation());
+    let Record { id, method, grpc, quiet } = request;
+    macro_rules! log {
+        ($level:ident) => {
+            tracing::$level!(
+                request_id = id,
+                method,
+                grpc,
+                dialect,
+                operation,
+                code,
+                latency_us,
+                principal,
+                cause = notes.noted_cause(),
+                "request"
+            )
+        };
+    }
+    match (quiet, failed) {
+        (true, _) => log!(debug),
+        (_, true) => log!(error),
+        _ => log!(info),
+    }
+    if !quiet {
+        metrics::request(dialect, operation, code, latency);
+    }
+}
+
+/// The gRPC code of a gRPC answer, which is in its head unless the call went well; else the HTTP status.
+fn code_of(grpc: bool, response: &Response) -> u16 {
+    let status = response.status();
+    let in_head = response.headers().get("grpc-status").and_then(|value| value.to_str().ok()?.parse().ok());
+    match in_head {
+        Some(code) if grpc => code,
+        None if grpc && status.is_success() => 0,
+        _ => status.as_u16(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server::ambient::SystemIds;
+    use axum::routing::{get, post};
+    use tower::ServiceExt;
+
+    fn router() -> Router {
+        let routes = Router::new()
+            .route("/ok", get(|axum::Extension(id): axum::Extension<RequestId>| async { id.0 }))
+            .route("/panic", post(panic_here))
+            .route("/slow", post(|| std::future::pending::<()>()));
+        let ids = Arc::new(SystemIds::new().unwrap());
+        around(routes, Edge { ids, request_timeout: Duration::from_millis(200) })
+    }
+
+    async fn panic_here() {
+        panic!("SECRET");
+    }
+
+    async fn send(request: http::request::Builder, body: impl Into<Body>) -> (http::response::Parts, String) {
+        let response = router().oneshot(request.body(body.into()).unwrap()).await.unwrap();
+        let (head, body) = response.into_parts();
+        let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+        (head, String::from_utf8_lossy(&body).into_owned())
+    }
+
+    #[tokio::test]
+    async fn a_sane_request_id_is_kept_and_told_to_the_handler() {
+        let (head, body) = send(Request::get("/ok").header("x-request-id", "abc-1.2_3"), "").await;
+        assert_eq!(head.headers["x-request-id"], "abc-1.2_3");
+        assert_eq!(body, "abc-1.2_3");
+    }
+
+    #[tokio::test]
+    async fn any_other_request_id_is_replaced() {
+        let long = "a".repeat(65);
+        for bad in ["", "a b", "a\"b", "\u{e4}", long.as_str()] {
+            let value = HeaderValue::from_bytes(bad.as_bytes()).unwrap();
+            let (head, body) = send(Request::get("/ok").header("x-request-id", value), "").await;
+            assert!(uuid::Uuid::try_parse(&body).is_ok(), "{bad:?} became {body:?}");
+            assert_eq!(head.headers["x-request-id"], body);
+        }
+    }
+
+    #[tokio::test]
+    async fn an_unknown_path_has_a_request_id_too() {
+        let (head, _) = send(Request::get("/nothing"), "").await;
+        assert!(head.headers.contains_key("x-request-id"));
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_an_internal_error_in_the_form_of_the_request_without_its_text() {
+        let (head, body) = send(Request::post("/panic").header("x-request-id", "r1"), "").await;
+        assert_eq!(head.status, 500);
+        assert!(!body.contains("SECRET"));
+        let body: serde_json::Value = serde_json::from_str(&body).unwrap();
+        assert_eq!((body["code"].as_i64(), body["details"][0]["requestId"].as_str()), (Some(13), Some("r1")));
+        let (head, _) = send(Request::post("/panic").header("content-type", "application/grpc"), "").await;
+        assert_eq!((head.status.as_u16(), head.headers["grpc-status"].as_bytes()), (200, b"13".as_slice()));
+    }
+
+    #[tokio::test]
+    async fn a_request_that_takes_too_long_is_ended() {
+        let (head, body) = send(Request::post("/slow"), "").await;
+        assert_eq!(head.status, 504, "{body}");
+    }
+}

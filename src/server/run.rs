@@ -1,0 +1,127 @@
+//! Serving: requests, scheduler and health, from bound listeners to the end of the last request.
+
+use super::assembly::Core;
+use super::edge::{self, Edge};
+use super::health::{self, Readiness};
+use super::listen::{Bound, Options};
+use crate::auth::bearer::BearerTokens;
+use crate::config::Settings;
+use crate::dialect::yandex::{self, YandexDeps};
+use crate::scheduler;
+use crate::telemetry::metrics::Metrics;
+use axum::Router;
+use rustls::ServerConfig;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tonic_health::server::HealthReporter;
+
+/// What grpc.health.v1 knows besides the server as a whole.
+const HEALTH_SERVICES: &[&str] = &[
+    "",
+    "yandex.cloud.kms.v1.SymmetricKeyService",
+    "yandex.cloud.kms.v1.SymmetricCryptoService",
+    "yandex.cloud.operation.OperationService",
+    "yandex.cloud.endpoint.ApiEndpointService",
+];
+const METRICS_FOLD_INTERVAL: Duration = Duration::from_secs(5);
+/// What maintenance in progress has beside the listeners' grace.
+const SCHEDULER_GRACE: Duration = Duration::from_millis(800);
+
+/// A server that is ready to begin.
+pub struct Server {
+    /// The use cases and what they stand on.
+    pub core: Core,
+    /// The settings.
+    pub settings: Settings,
+    /// The listeners.
+    pub bound: Bound,
+    /// For the TLS listener.
+    pub tls: Option<Arc<ServerConfig>>,
+    /// What `/metrics` shows.
+    pub metrics: Metrics,
+}
+
+impl Server {
+    /// Serves until `end` is ready, then lets requests in flight finish, within 10 seconds.
+    ///
+    /// # Errors
+    /// If the server cannot begin.
+    pub async fn run(self, end: impl Future<Output = ()>) -> Result<(), String> {
+        let (stop, stopped) = watch::channel(false);
+        let interval = self.settings.scheduler.interval.0;
+        let readiness = Arc::new(Readiness::new(Arc::clone(&self.core.kms), interval));
+        let reporter = HealthReporter::new();
+        let router = edge::around(self.router(&readiness, &reporter)?, self.edge());
+        let scheduler = tokio::spawn(scheduler::run(Arc::clone(&self.core.kms), interval, ended(stopped.clone())));
+        let background = background(readiness, reporter, self.metrics.clone());
+        let options = Options { tls: self.tls, max_connections: self.settings.server.max_connections };
+        let listeners = tokio::spawn(self.bound.serve(router, options, stopped));
+        end.await;
+        tracing::info!("ending: requests in flight are finished first");
+        stop.send_replace(true);
+        let _ = listeners.await;
+        let _ = tokio::time::timeout(SCHEDULER_GRACE, scheduler).await;
+        background.iter().for_each(JoinHandle::abort);
+        tracing::info!("ended");
+        Ok(())
+    }
+
+    fn router(&self, readiness: &Arc<Readiness>, reporter: &HealthReporter) -> Result<Router, String> {
+        let yandex = YandexDeps {
+            kms: Arc::clone(&self.core.kms),
+            authenticator: Arc::new(BearerTokens::new(self.core.kms.directory())),
+            advertised_address: self.advertised_address(),
+            reflection: self.settings.server.reflection,
+            health: Some(reporter.clone()),
+        };
+        let health = health::routes(Arc::clone(readiness), self.metrics.clone());
+        Ok(yandex::routes(yandex)?.merge(health))
+    }
+
+    fn edge(&self) -> Edge {
+        Edge { ids: self.core.ids.clone(), request_timeout: self.settings.server.request_timeout.0 }
+    }
+
+    /// What discovery says: as set, else localhost with the TLS port, else with the plaintext one.
+    fn advertised_address(&self) -> String {
+        let set = &self.settings.server.advertised_address;
+        let port = self.bound.tls_address().or_else(|| self.bound.plain_address()).map(|address| address.port());
+        match port {
+            Some(port) if set.is_empty() => format!("localhost:{port}"),
+            _ => set.clone(),
+        }
+    }
+}
+
+async fn ended(mut stop: watch::Receiver<bool>) {
+    // The sender is gone only when the server is.
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+fn background(readiness: Arc<Readiness>, reporter: HealthReporter, metrics: Metrics) -> Vec<JoinHandle<()>> {
+    let fold = async move {
+        loop {
+            tokio::time::sleep(METRICS_FOLD_INTERVAL).await;
+            metrics.fold();
+        }
+    };
+    vec![tokio::spawn(health::follow(readiness, reporter, HEALTH_SERVICES)), tokio::spawn(fold)]
+}
+
+/// Waits for SIGINT or SIGTERM.
+///
+/// # Errors
+/// If the kernel does not let signals be handled.
+pub fn signals() -> std::io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}

@@ -1,0 +1,53 @@
+//! Deleting a key, and taking that back.
+
+use super::error::ServiceError;
+use super::kms::Kms;
+use super::ports::Stored;
+use super::request::RequestContext;
+use crate::domain::access::Permission;
+use crate::domain::error::StateError;
+use crate::domain::id::KeyId;
+use crate::domain::key::Key;
+use crate::domain::operation::{Operation, OperationKind};
+
+impl Kms {
+    /// Requests the deletion of a key: it stops working now; its versions are destroyed after
+    /// `limits.key_deletion_period`.
+    ///
+    /// # Errors
+    /// [`ServiceError::State`] under deletion protection, and those of the store.
+    pub async fn delete_key(&self, ctx: &RequestContext, key_id: KeyId) -> Result<Operation, ServiceError> {
+        let wait = self.settings.key_deletion_period;
+        self.on_key(ctx, Permission::DeleteKey, key_id, |_| {
+            self.change_deletion(ctx, key_id, OperationKind::DeleteKey, move |key| {
+                key.deletion_requested(self.clock.now(), wait)
+            })
+        })
+        .await
+    }
+
+    /// Takes a requested deletion back; the key is then as it was before.
+    ///
+    /// # Errors
+    /// [`ServiceError::State`] if the key is not pending deletion, and those of the store.
+    pub async fn restore_key(&self, ctx: &RequestContext, key_id: KeyId) -> Result<Operation, ServiceError> {
+        self.on_key(ctx, Permission::RestoreKey, key_id, |_| {
+            self.change_deletion(ctx, key_id, OperationKind::RestoreKey, |key| key.restored(None))
+        })
+        .await
+    }
+
+    async fn change_deletion(
+        &self,
+        ctx: &RequestContext,
+        key_id: KeyId,
+        kind: OperationKind,
+        change: impl FnOnce(Key) -> Result<Key, StateError>,
+    ) -> Result<Operation, ServiceError> {
+        let _lock = self.cache.lock(key_id).await;
+        let Stored { value, row_seq } = self.stored_key(key_id).await?;
+        let primary = self.stored_version(key_id, value.primary_version).await?.value;
+        let changed = Stored { value: change(value)?, row_seq };
+        self.commit_key_change(ctx, changed, primary, kind, Vec::new()).await
+    }
+}

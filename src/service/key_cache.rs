@@ -1,0 +1,126 @@
+//! Keys and versions in memory, so that crypto needs no database.
+//!
+//! Entries are immutable snapshots. Whoever loads an entry or changes a key holds the key's stripe: a loader
+//! cannot put back what a change has just made stale. Hits take no lock. Rows are checked against their MACs
+//! by the store when they are loaded.
+
+use super::error::ServiceError;
+use super::invocations::{Counter, Invocations};
+use super::ports::{Material, Store, Stored, StoredMaterial};
+use crate::domain::id::{KeyId, MaterialId};
+use crate::domain::key::Key;
+use crate::domain::version::KeyVersion;
+use moka::sync::Cache;
+use std::sync::Arc;
+use tokio::sync::{Mutex, MutexGuard};
+
+const STRIPES: usize = 1024;
+
+/// A key and its primary version.
+pub struct KeyEntry {
+    /// The key.
+    pub key: Key,
+    /// Its primary version.
+    pub primary: Arc<VersionEntry>,
+}
+
+/// A version, ready for use.
+pub struct VersionEntry {
+    /// The version.
+    pub version: KeyVersion,
+    /// Its material; `None` once it is being destroyed.
+    pub material: Option<Arc<Material>>,
+    /// Its GCM invocations.
+    pub counter: Arc<Counter>,
+}
+
+/// The cache.
+pub struct KeyCache {
+    store: Arc<dyn Store>,
+    invocations: Arc<Invocations>,
+    keys: Cache<KeyId, Arc<KeyEntry>>,
+    versions: Cache<MaterialId, Arc<VersionEntry>>,
+    stripes: Vec<Mutex<()>>,
+}
+
+impl KeyCache {
+    /// An empty cache for `capacity` keys and as many other versions.
+    pub fn new(store: Arc<dyn Store>, invocations: Arc<Invocations>, capacity: u64) -> Self {
+        Self {
+            store,
+            invocations,
+            keys: Cache::new(capacity),
+            versions: Cache::new(capacity),
+            stripes: (0..STRIPES).map(|_| Mutex::new(())).collect(),
+        }
+    }
+
+    /// The key with its primary version, in any state.
+    pub async fn key(&self, id: KeyId) -> Result<Option<Arc<KeyEntry>>, ServiceError> {
+        if let Some(entry) = self.keys.get(&id) {
+            return Ok(Some(entry));
+        }
+        let _stripe = self.lock(id).await;
+        if let Some(entry) = self.keys.get(&id) {
+            return Ok(Some(entry));
+        }
+        let Some(Stored { value: key, .. }) = self.store.key(id).await? else { return Ok(None) };
+        let primary = self.load_version(&key, key.primary_version).await?;
+        let primary = primary.ok_or_else(|| missing_primary(id))?;
+        let entry = Arc::new(KeyEntry { key, primary });
+        self.keys.insert(id, Arc::clone(&entry));
+        Ok(Some(entry))
+    }
+
+    /// Any version of a key.
+    pub async fn version(&self, key: &KeyEntry, id: MaterialId) -> Result<Option<Arc<VersionEntry>>, ServiceError> {
+        if key.primary.version.id == id {
+            return Ok(Some(Arc::clone(&key.primary)));
+        }
+        if let Some(entry) = self.of_key(&key.key, id) {
+            return Ok(Some(entry));
+        }
+        let _stripe = self.lock(key.key.id).await;
+        if let Some(entry) = self.of_key(&key.key, id) {
+            return Ok(Some(entry));
+        }
+        let loaded = self.load_version(&key.key, id).await?;
+        if let Some(entry) = &loaded {
+            self.versions.insert(id, Arc::clone(entry));
+        }
+        Ok(loaded)
+    }
+
+    fn of_key(&self, key: &Key, id: MaterialId) -> Option<Arc<VersionEntry>> {
+        self.versions.get(&id).filter(|entry| entry.version.key_id == key.id)
+    }
+
+    async fn load_version(&self, key: &Key, id: MaterialId) -> Result<Option<Arc<VersionEntry>>, ServiceError> {
+        let Some(StoredMaterial { version, sealed }) = self.store.material(key.id, id).await? else {
+            return Ok(None);
+        };
+        let version = version.value;
+        let material =
+            sealed.map(|sealed| Arc::new(Material { id, key_id: key.id, algorithm: version.algorithm, sealed }));
+        Ok(Some(Arc::new(VersionEntry { version, material, counter: self.invocations.counter(id) })))
+    }
+
+    /// Keeps loaders and other changes of this key away until the guard is dropped.
+    pub async fn lock(&self, id: KeyId) -> MutexGuard<'_, ()> {
+        let bytes = id.as_bytes();
+        let stripe = usize::from(u16::from_le_bytes([bytes[0], bytes[15]])) % STRIPES;
+        self.stripes[stripe].lock().await
+    }
+
+    /// Drops what a change made stale. Call it under [`lock`](Self::lock), after the commit.
+    pub fn forget(&self, key_id: KeyId, version_id: Option<MaterialId>) {
+        self.keys.invalidate(&key_id);
+        if let Some(version_id) = version_id {
+            self.versions.invalidate(&version_id);
+        }
+    }
+}
+
+fn missing_primary(id: KeyId) -> ServiceError {
+    ServiceError::Integrity(format!("the primary version of key {id} is missing"))
+}

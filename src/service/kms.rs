@@ -1,0 +1,181 @@
+//! The core that all dialects call, and the one frame in which every use case runs.
+
+use super::directory::Directory;
+use super::error::{Missing, ServiceError};
+use super::invocations::Invocations;
+use super::key_cache::{KeyCache, KeyEntry};
+use super::ports::{Clock, IdSource, Store, Token};
+use super::request::RequestContext;
+use crate::domain::access::{Decision, Permission, Resource, authorise};
+use crate::domain::id::{FolderId, KeyId};
+use crate::domain::time::Timestamp;
+use std::collections::HashSet;
+use std::future::Future;
+use std::sync::atomic::AtomicU32;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::sync::Notify;
+
+/// The rules that an operator can set.
+#[derive(Debug, Clone)]
+pub struct KmsSettings {
+    /// Shortest rotation period.
+    pub min_rotation_period: Duration,
+    /// Shortest wait before a version of a natively created key is destroyed.
+    pub min_version_pending_period: Duration,
+    /// The wait if a request names none.
+    pub default_version_pending_period: Duration,
+    /// Wait between the deletion of a key and the destruction of its versions.
+    pub key_deletion_period: Duration,
+    /// Most versions of one key; 0 = no limit.
+    pub max_versions_per_key: u32,
+    /// The region that keys of dialects without regions are in.
+    pub region: String,
+    /// How far the wall clock may leap before destructions are held; zero = any.
+    pub max_clock_leap: Duration,
+    /// How many keys, and how many versions beside primary ones, are kept in memory.
+    pub cached_keys: u64,
+}
+
+/// What the core is built on.
+pub struct KmsParts {
+    /// The metadata database.
+    pub store: Arc<dyn Store>,
+    /// The token.
+    pub token: Arc<dyn Token>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Ids and secrets.
+    pub ids: Arc<dyn IdSource>,
+    /// Rules.
+    pub settings: KmsSettings,
+}
+
+/// The key management service.
+pub struct Kms {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) token: Arc<dyn Token>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) ids: Arc<dyn IdSource>,
+    pub(super) settings: KmsSettings,
+    pub(super) directory: Arc<Directory>,
+    pub(super) cache: KeyCache,
+    pub(super) invocations: Arc<Invocations>,
+    pub(super) clock_guard: super::clock_guard::ClockGuard,
+    pub(super) schedule_changed: Notify,
+    /// How many due changes failed in the last run.
+    pub(super) failing: AtomicU32,
+    /// When the last run of maintenance ended.
+    pub(super) last_maintenance: Mutex<Option<Timestamp>>,
+    /// Keys whose primary version nears its limit of encryptions.
+    pub(super) overused: Mutex<HashSet<KeyId>>,
+}
+
+impl Kms {
+    /// Puts the core together. Reads nothing.
+    #[must_use]
+    pub fn new(parts: KmsParts) -> Self {
+        let invocations = Arc::new(Invocations::new(Arc::clone(&parts.store)));
+        Self {
+            directory: Arc::new(Directory::new(Arc::clone(&parts.store), Arc::clone(&parts.clock))),
+            cache: KeyCache::new(Arc::clone(&parts.store), Arc::clone(&invocations), parts.settings.cached_keys),
+            invocations,
+            clock_guard: super::clock_guard::ClockGuard::new(parts.settings.max_clock_leap),
+            schedule_changed: Notify::new(),
+            failing: AtomicU32::new(0),
+            last_maintenance: Mutex::new(None),
+            overused: Mutex::new(HashSet::new()),
+            store: parts.store,
+            token: parts.token,
+            clock: parts.clock,
+            ids: parts.ids,
+            settings: parts.settings,
+        }
+    }
+
+    /// Principals and their credentials.
+    #[must_use]
+    pub fn directory(&self) -> Arc<Directory> {
+        Arc::clone(&self.directory)
+    }
+
+    /// The token behind this service.
+    #[must_use]
+    pub fn token(&self) -> &Arc<dyn Token> {
+        &self.token
+    }
+
+    /// Runs a use case on one key: finds the key, authorises, acts. Keys that the caller may not know of,
+    /// and keys that the dialect hides, end exactly as unknown ones.
+    pub(super) async fn on_key<T, F, Fut>(
+        &self,
+        ctx: &RequestContext,
+        permission: Permission,
+        key_id: KeyId,
+        act: F,
+    ) -> Result<T, ServiceError>
+    where
+        F: FnOnce(Arc<KeyEntry>) -> Fut,
+        Fut: Future<Output = Result<T, ServiceError>>,
+    {
+        let not_found = || ServiceError::NotFound { what: Missing::Key, id: key_id.to_string() };
+        let entry = self.cache.key(key_id).await?.ok_or_else(not_found)?;
+        let resource = Resource::Key { key_id, folder_id: entry.key.folder_id };
+        let decision = self.decide(ctx, permission, resource).await?;
+        let hidden = entry.key.is_hidden_in(ctx.dialect) && permission != Permission::RestoreKey;
+        match decision {
+            Decision::Hidden => Err(not_found()),
+            Decision::Denied | Decision::Allowed if hidden => Err(not_found()),
+            Decision::Denied => Err(ServiceError::Denied),
+            Decision::Allowed => act(entry).await,
+        }
+    }
+
+    /// Runs a use case on a folder as a whole.
+    pub(super) async fn on_folder<T, Fut>(
+        &self,
+        ctx: &RequestContext,
+        permission: Permission,
+        folder_id: FolderId,
+        act: impl FnOnce() -> Fut,
+    ) -> Result<T, ServiceError>
+    where
+        Fut: Future<Output = Result<T, ServiceError>>,
+    {
+        match self.decide(ctx, permission, Resource::Folder(folder_id)).await? {
+            Decision::Hidden => Err(ServiceError::NotFound { what: Missing::Folder, id: folder_id.to_string() }),
+            Decision::Denied => Err(ServiceError::Denied),
+            Decision::Allowed => act().await,
+        }
+    }
+
+    /// Runs a use case on the service itself.
+    pub(super) async fn on_service<T, Fut>(
+        &self,
+        ctx: &RequestContext,
+        permission: Permission,
+        act: impl FnOnce() -> Fut,
+    ) -> Result<T, ServiceError>
+    where
+        Fut: Future<Output = Result<T, ServiceError>>,
+    {
+        match self.decide(ctx, permission, Resource::Service).await? {
+            Decision::Allowed => act().await,
+            Decision::Hidden | Decision::Denied => Err(ServiceError::Denied),
+        }
+    }
+
+    pub(super) async fn decide(
+        &self,
+        ctx: &RequestContext,
+        permission: Permission,
+        resource: Resource,
+    ) -> Result<Decision, ServiceError> {
+        let folder_id = match resource {
+            Resource::Folder(folder_id) | Resource::Key { folder_id, .. } => folder_id,
+            Resource::Service => ctx.caller.folder_id,
+        };
+        let bindings = self.directory.bindings(folder_id).await?;
+        Ok(authorise(&ctx.caller, permission, resource, &bindings))
+    }
+}

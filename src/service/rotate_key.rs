@@ -1,0 +1,144 @@
+//! Making a new version, and choosing the primary one.
+
+use super::error::ServiceError;
+use super::kms::Kms;
+use super::material::NewMaterial;
+use super::ports::{Change, Stored};
+use super::request::RequestContext;
+use crate::domain::access::Permission;
+use crate::domain::algorithm::Algorithm;
+use crate::domain::error::StateError;
+use crate::domain::id::{KeyId, MaterialId, OperationId};
+use crate::domain::key::Key;
+use crate::domain::operation::{KeyView, Operation, OperationKind, Snapshot};
+use crate::domain::version::{KeyVersion, VersionOrigin};
+use std::collections::HashSet;
+use std::sync::PoisonError;
+
+/// Why a version is being made, and what that does to the key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Trigger {
+    /// A caller asked.
+    OnDemand,
+    /// The schedule is due.
+    Schedule,
+    /// The primary version nears its limit of encryptions; the key has a schedule, so it may be rotated.
+    Invocations,
+}
+
+impl Trigger {
+    const fn origin(self) -> VersionOrigin {
+        match self {
+            Self::OnDemand => VersionOrigin::OnDemand,
+            Self::Schedule | Self::Invocations => VersionOrigin::Automatic,
+        }
+    }
+
+    fn apply(self, key: Key, version: &KeyVersion) -> Result<Key, StateError> {
+        match self {
+            Self::OnDemand | Self::Invocations => key.rotated_on_demand(version),
+            Self::Schedule => key.rotated_automatically(version),
+        }
+    }
+}
+
+impl Kms {
+    /// Makes a new version with the key's default algorithm and makes it primary.
+    ///
+    /// # Errors
+    /// [`ServiceError::State`] if the key is not active, [`ServiceError::VersionLimit`], and those of token
+    /// and store.
+    pub async fn rotate_key(&self, ctx: &RequestContext, key_id: KeyId) -> Result<Operation, ServiceError> {
+        self.on_key(ctx, Permission::RotateKey, key_id, |entry| async move {
+            entry.key.require_active()?;
+            let algorithm = entry.key.default_algorithm;
+            let by = Some(ctx.caller.principal_id);
+            self.rotate(key_id, algorithm, Trigger::OnDemand, by).await
+        })
+        .await
+    }
+
+    /// Rotates a key, whoever asked. The token works before the key is locked, so that a slow token does not
+    /// keep others from the key.
+    pub(super) async fn rotate(
+        &self,
+        key_id: KeyId,
+        algorithm: Algorithm,
+        trigger: Trigger,
+        by: Option<crate::domain::id::PrincipalId>,
+    ) -> Result<Operation, ServiceError> {
+        let NewMaterial { id, material } = self.generate_material(key_id, algorithm).await?;
+        let _lock = self.cache.lock(key_id).await;
+        let Stored { value: key, row_seq } = self.stored_key(key_id).await?;
+        if key.default_algorithm != algorithm {
+            return Err(ServiceError::Conflict);
+        }
+        self.check_version_limit(&key)?;
+        let number = key.latest_version_number.checked_add(1).ok_or(ServiceError::VersionLimit { limit: u32::MAX })?;
+        let now = self.clock.now();
+        let version = self.version(key_id, number, algorithm, trigger.origin(), id, now);
+        let key = trigger.apply(key, &version)?;
+        let view = KeyView { key: key.clone(), primary: version.clone() };
+        let operation = Operation {
+            id: OperationId::from_bytes(self.ids.id()),
+            key_id,
+            kind: OperationKind::RotateKey,
+            created_at: now,
+            created_by: by,
+            snapshot: Snapshot::Key(Box::new(view)),
+        };
+        let changes = vec![
+            Change::InsertVersion(Box::new(version), material),
+            Change::UpdateKey(Box::new(Stored { value: key, row_seq })),
+            Change::InsertOperation(Box::new(operation.clone())),
+        ];
+        self.commit_key(key_id, None, changes).await?;
+        Ok(operation)
+    }
+
+    /// Remembers that the primary version of a key nears its limit of encryptions. The next maintenance
+    /// rotates the key if its owner lets it rotate by itself.
+    pub(super) fn note_overuse(&self, key: &Key) {
+        if key.rotation.is_some() {
+            let mut overused = self.overused.lock().unwrap_or_else(PoisonError::into_inner);
+            if overused.insert(key.id) {
+                self.schedule_changed.notify_one();
+            }
+        }
+    }
+
+    /// The keys that [`note_overuse`](Self::note_overuse) remembered since the last call.
+    pub(super) fn take_overused(&self) -> HashSet<KeyId> {
+        std::mem::take(&mut *self.overused.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn check_version_limit(&self, key: &Key) -> Result<(), ServiceError> {
+        let limit = self.settings.max_versions_per_key;
+        if limit != 0 && key.latest_version_number >= limit {
+            return Err(ServiceError::VersionLimit { limit });
+        }
+        Ok(())
+    }
+
+    /// Makes another active version primary.
+    ///
+    /// # Errors
+    /// [`ServiceError::NotFound`] for an unknown version, [`ServiceError::State`] if it is not active, and
+    /// those of the store.
+    pub async fn set_primary_version(
+        &self,
+        ctx: &RequestContext,
+        key_id: KeyId,
+        version_id: MaterialId,
+    ) -> Result<Operation, ServiceError> {
+        self.on_key(ctx, Permission::SetPrimaryVersion, key_id, |_| async move {
+            let _lock = self.cache.lock(key_id).await;
+            let Stored { value, row_seq } = self.stored_key(key_id).await?;
+            let version = self.stored_version(key_id, version_id).await?.value;
+            let changed = Stored { value: value.with_primary(&version)?, row_seq };
+            let kind = OperationKind::SetPrimaryVersion { version_id };
+            self.commit_key_change(ctx, changed, version, kind, Vec::new()).await
+        })
+        .await
+    }
+}

@@ -1,0 +1,82 @@
+//! Metrics in Prometheus' text format. Label values come from fixed sets only: a caller cannot make new ones.
+
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use std::time::Duration;
+
+/// Upper bounds in seconds. An encryption takes tens of microseconds in SoftHSM and milliseconds in an HSM.
+const LATENCY_BUCKETS: [f64; 14] =
+    [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0];
+const REQUESTS: &str = "claviger_requests_total";
+const LATENCY: &str = "claviger_request_duration_seconds";
+
+/// What is shown at `/metrics`.
+#[derive(Clone)]
+pub struct Metrics(PrometheusHandle);
+
+impl Metrics {
+    /// Starts collecting. May be called once per process.
+    ///
+    /// # Errors
+    /// If collecting was started before.
+    pub fn start() -> Result<Self, String> {
+        let builder = PrometheusBuilder::new()
+            .set_buckets_for_metric(Matcher::Full(LATENCY.into()), &LATENCY_BUCKETS)
+            .map_err(|error| error.to_string())?;
+        let recorder = builder.build_recorder();
+        let handle = recorder.handle();
+        metrics::set_global_recorder(recorder).map_err(|error| error.to_string())?;
+        describe();
+        Ok(Self(handle))
+    }
+
+    /// The text of `/metrics`.
+    #[must_use]
+    pub fn render(&self) -> String {
+        self.0.render()
+    }
+
+    /// Folds what histograms gathered since the last call; without it they grow while nobody asks.
+    pub fn fold(&self) {
+        self.0.run_upkeep();
+    }
+}
+
+fn describe() {
+    metrics::describe_counter!(REQUESTS, "Requests by dialect, operation and result");
+    metrics::describe_histogram!(LATENCY, metrics::Unit::Seconds, "Time from a request's head to its answer's head");
+    metrics::describe_gauge!("claviger_build_info", "Always 1; the labels say what is running");
+    metrics::describe_gauge!("claviger_connections", "Open connections by listener");
+    metrics::describe_gauge!("claviger_ready", "1 if the part works: token, database, scheduler");
+    metrics::gauge!("claviger_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+}
+
+/// Counts one request.
+pub fn request(dialect: &'static str, operation: &'static str, code: u16, latency: Duration) {
+    metrics::counter!(REQUESTS, "dialect" => dialect, "operation" => operation, "code" => code.to_string())
+        .increment(1);
+    metrics::histogram!(LATENCY, "dialect" => dialect, "operation" => operation).record(latency);
+}
+
+/// Counts an open connection until it is dropped.
+#[derive(Debug)]
+pub struct OpenConnection(&'static str);
+
+impl OpenConnection {
+    /// A connection to the listener of this name.
+    #[must_use]
+    pub fn new(listener: &'static str) -> Self {
+        metrics::gauge!("claviger_connections", "listener" => listener).increment(1.0);
+        Self(listener)
+    }
+}
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        metrics::gauge!("claviger_connections", "listener" => self.0).decrement(1.0);
+    }
+}
+
+/// Tells whether a part works.
+pub fn ready(part: &'static str, works: bool) {
+    metrics::gauge!("claviger_ready", "part" => part).set(if works { 1.0 } else { 0.0 });
+}

@@ -1,0 +1,156 @@
+//! A bounded cache with one loader per entry, for key handles and for software keys.
+//!
+//! In: a material id and a future that loads its value. Out: a shared value. A value that is evicted, forgotten
+//! or outdated lives on in the hands of its borrowers and is dropped by the last of them; what a drop does is
+//! the value's affair. Eviction is second chance (CLOCK): an entry that was used since the hand last passed
+//! it is spared once, so that a hit needs a shared lock and one store only.
+
+use super::stats::CacheCounters;
+use crate::domain::id::MaterialId;
+use std::collections::{HashMap, VecDeque};
+use std::future::Future;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use tokio::sync::OnceCell;
+
+/// The cache.
+pub struct Cache<V> {
+    inner: RwLock<Inner<V>>,
+    budget: usize,
+    /// Counts the sweeps, so that ages need no clock.
+    now: AtomicU64,
+    counters: Arc<CacheCounters>,
+}
+
+struct Inner<V> {
+    entries: HashMap<MaterialId, Arc<Entry<V>>>,
+    /// The clock's face: every entry of `entries` once, and remnants of removed ones.
+    ring: VecDeque<(MaterialId, Arc<Entry<V>>)>,
+}
+
+struct Entry<V> {
+    value: OnceCell<Arc<V>>,
+    used: AtomicBool,
+    made_at: u64,
+}
+
+impl<V> Cache<V> {
+    /// An empty cache of at most `budget` entries (at least one).
+    pub fn new(budget: usize, counters: Arc<CacheCounters>) -> Self {
+        let inner = Inner { entries: HashMap::new(), ring: VecDeque::new() };
+        Self { inner: RwLock::new(inner), budget: budget.max(1), now: AtomicU64::new(0), counters }
+    }
+
+    /// The cached value, if it is there.
+    pub fn hit(&self, id: MaterialId) -> Option<Arc<V>> {
+        let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
+        let entry = inner.entries.get(&id)?;
+        let value = entry.value.get()?.clone();
+        entry.used.store(true, Ordering::Relaxed);
+        self.counters.hits.fetch_add(1, Ordering::Relaxed);
+        Some(value)
+    }
+
+    /// After a miss: the value that `load` makes. Of many callers that miss at once one loads; if it fails
+    /// or is cancelled the next one tries.
+    ///
+    /// # Errors
+    /// What `load` fails with. Nothing is cached then.
+    pub async fn load<E, F>(&self, id: MaterialId, load: impl FnOnce() -> F) -> Result<Arc<V>, E>
+    where
+        F: Future<Output = Result<V, E>>,
+    {
+        self.counters.misses.fetch_add(1, Ordering::Relaxed);
+        let entry = self.entry(id);
+        let loaded = entry.value.get_or_try_init(|| async { load().await.map(Arc::new) }).await;
+        match loaded {
+            Ok(value) => Ok(Arc::clone(value)),
+            Err(error) => {
+                self.remove_if(id, |current| Arc::ptr_eq(current, &entry) && current.value.get().is_none());
+                Err(error)
+            }
+        }
+    }
+
+    /// Removes this value, unless another one took its place.
+    pub fn remove_value(&self, id: MaterialId, value: &Arc<V>) {
+        self.remove_if(id, |entry| entry.value.get().is_some_and(|current| Arc::ptr_eq(current, value)));
+    }
+
+    /// Removes whatever is cached, or being loaded, for a material.
+    pub fn remove(&self, id: MaterialId) {
+        self.remove_if(id, |_| true);
+    }
+
+    /// Removes everything.
+    pub fn clear(&self) {
+        let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
+        let old = std::mem::replace(&mut *inner, Inner { entries: HashMap::new(), ring: VecDeque::new() });
+        drop(inner);
+        drop(old);
+    }
+
+    /// Counts one sweep, and removes what was made `max_age` sweeps ago or earlier.
+    pub fn sweep(&self, max_age: u64) {
+        let now = self.now.fetch_add(1, Ordering::Relaxed) + 1;
+        let expired = |entry: &Entry<V>| now.saturating_sub(entry.made_at) >= max_age;
+        let any = self.inner.read().unwrap_or_else(PoisonError::into_inner).entries.values().any(|e| expired(e));
+        if !any {
+            return;
+        }
+        let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
+        inner.entries.retain(|_, entry| !expired(entry));
+        inner.ring.retain(|(_, entry)| !expired(entry));
+    }
+
+    fn entry(&self, id: MaterialId) -> Arc<Entry<V>> {
+        let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(entry) = inner.entries.get(&id) {
+            return Arc::clone(entry);
+        }
+        let mut evicted = Vec::new();
+        while inner.entries.len() >= self.budget {
+            match inner.evict_one() {
+                Some(entry) => evicted.push(entry),
+                None => break,
+            }
+        }
+        self.counters.evictions.fetch_add(evicted.len() as u64, Ordering::Relaxed);
+        let made_at = self.now.load(Ordering::Relaxed);
+        let entry = Arc::new(Entry { value: OnceCell::new(), used: AtomicBool::new(false), made_at });
+        inner.entries.insert(id, Arc::clone(&entry));
+        inner.ring.push_back((id, Arc::clone(&entry)));
+        drop(inner);
+        drop(evicted);
+        entry
+    }
+
+    fn remove_if(&self, id: MaterialId, condition: impl Fn(&Arc<Entry<V>>) -> bool) {
+        let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
+        if !inner.entries.get(&id).is_some_and(condition) {
+            return;
+        }
+        let removed = inner.entries.remove(&id);
+        // Remnants in the ring keep their values alive, so they go at once; removals are rare beside hits.
+        if let Some(removed) = &removed {
+            inner.ring.retain(|(_, entry)| !Arc::ptr_eq(entry, removed));
+        }
+        drop(inner);
+        drop(removed);
+    }
+}
+
+impl<V> Inner<V> {
+    /// Moves the hand until it meets an entry that was not used since it last passed.
+    fn evict_one(&mut self) -> Option<Arc<Entry<V>>> {
+        loop {
+            let (id, entry) = self.ring.pop_front()?;
+            if entry.used.swap(false, Ordering::Relaxed) {
+                self.ring.push_back((id, entry));
+                continue;
+            }
+            self.entries.remove(&id);
+            return Some(entry);
+        }
+    }
+}

@@ -1,0 +1,376 @@
+//! The token as the service sees it: [`Token`] over a PKCS#11 library.
+//!
+//! In: messages of the port. Out: bytes. The async side looks keys up, borrows them, hands one job to a worker thread
+//! and waits for one answer; it never calls the library. Every wait ends with the deadline.
+
+use super::cache::Cache;
+use super::config::{OpenedToken, TokenConfig};
+use super::core::Core;
+use super::gate::Gate;
+use super::handle::KeyHandle;
+use super::health::{Verdict, WaitingRoom};
+use super::job::{Failure, Inputs, Job, Reply};
+use super::live;
+use super::module::Module;
+use super::owner::OwnerJob;
+use super::recovery::{self, Notice};
+use super::software::{IV_BYTES, SoftwareKey, sealing_aad};
+use super::stats::{Counters, TokenStats};
+use super::watch::Watch;
+use crate::domain::algorithm::Algorithm;
+use crate::domain::envelope::{Suite, TAG_BYTES};
+use crate::domain::id::{KeyId, MaterialId};
+use crate::service::ports::{
+    IvMode, Material, SealedData, SealedMaterial, Token, TokenBinding, TokenDescription, TokenError,
+};
+use async_trait::async_trait;
+use crossbeam_channel::{Sender, TrySendError, bounded, unbounded};
+use std::future::Future;
+use std::sync::Arc;
+use tokio::sync::oneshot;
+use zeroize::Zeroizing;
+
+/// A PKCS#11 token in use.
+pub struct HsmToken {
+    core: Arc<Core>,
+    jobs: Sender<Job>,
+    sealing_counter: Option<MaterialId>,
+    /// Dropped to end the watch.
+    _watch: Sender<()>,
+}
+
+impl HsmToken {
+    /// Loads the library, logs in once, verifies the token's keys and starts the threads. Blocks.
+    ///
+    /// # Errors
+    /// [`TokenError::Unavailable`] if library, token or login fail, [`TokenError::Untrusted`] if the keys are not those
+    /// of `init`.
+    pub fn open(config: TokenConfig, binding: TokenBinding) -> Result<OpenedToken, TokenError> {
+        let module = Module::load(&config.module)?;
+        Self::open_with(module, config, binding)
+    }
+
+    /// As [`open`](Self::open), with a library that is loaded already.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_with(module: Module, config: TokenConfig, binding: TokenBinding) -> Result<OpenedToken, TokenError> {
+        let (live, login) = live::start(&module, &config, &binding, 1)?;
+        let row_key = live::row_key(&live, &login, binding.cluster_id)?;
+        let sealing_counter = live::sealing_counter(&binding);
+        let (jobs, queue) = bounded(config.queue);
+        let (notices, notice_queue) = unbounded();
+        let counters = Counters::default();
+        let core = Arc::new(Core {
+            gate: Gate::new(live),
+            jobs: queue,
+            owners: (0..config.owners.max(1)).map(|_| unbounded()).collect(),
+            handles: Cache::new(config.cached_keys.min(binding.capabilities.cached_keys), counters.handles.clone()),
+            software: Cache::new(config.software_cached_keys, counters.software.clone()),
+            waiting: WaitingRoom::default(),
+            notices,
+            counters,
+            config,
+            binding,
+            module,
+        });
+        let no_thread = |error: std::io::Error| TokenError::Unavailable(format!("no thread: {error}"));
+        let watch = Watch::start(Arc::clone(&core), workers(&core)).map_err(no_thread)?;
+        let (stop_watch, watch_stopped) = bounded(0);
+        spawn("token-watch", move || watch.run(&watch_stopped)).map_err(no_thread)?;
+        let shared = Arc::clone(&core);
+        spawn("token-recovery", move || recovery::run(&shared, &notice_queue, login)).map_err(no_thread)?;
+        let token = Self { core, jobs, sealing_counter, _watch: stop_watch };
+        Ok(OpenedToken { token, row_key })
+    }
+
+    /// A reading of the counters.
+    #[must_use]
+    pub fn stats(&self) -> TokenStats {
+        self.core.counters.read(self.core.gate.generation())
+    }
+
+    /// Ends all use of the library and waits until it is finalized, unless a call hangs in it. Blocks. Dropping the
+    /// token does the same: a process that exits while a thread is inside of the library may crash in the library's
+    /// destructors (seen with SoftHSM 2.6.1).
+    pub fn close(self) {
+        drop(self);
+    }
+
+    async fn within<T>(&self, work: impl Future<Output = Result<T, TokenError>>) -> Result<T, TokenError> {
+        self.core.gate.ready()?;
+        let late = |_| TokenError::Unavailable("it did not answer in time".to_owned());
+        tokio::time::timeout(self.core.config.deadline, work).await.map_err(late)?
+    }
+
+    /// Sends one job to the workers and waits for its answer.
+    async fn ask<T>(&self, job: impl FnOnce(Reply<T>) -> Job) -> Result<T, Failure> {
+        let (reply, answer) = oneshot::channel();
+        self.jobs.try_send(job(reply)).map_err(|error| match error {
+            TrySendError::Full(_) => TokenError::Unavailable("too many requests wait for it".to_owned()),
+            TrySendError::Disconnected(_) => ended(),
+        })?;
+        answer.await.unwrap_or_else(|_| Err(ended().into()))
+    }
+
+    /// Sends one job to an owner and waits for its answer.
+    async fn ask_owner<T>(&self, owner: usize, job: impl FnOnce(Reply<T>) -> OwnerJob) -> Result<T, Failure> {
+        let (queue, _) = &self.core.owners[owner];
+        if queue.len() >= self.core.config.queue {
+            return Err(TokenError::Unavailable("too many keys wait to be unwrapped".to_owned()).into());
+        }
+        let (reply, answer) = oneshot::channel();
+        queue.send(job(reply)).map_err(|_| ended())?;
+        answer.await.unwrap_or_else(|_| Err(ended().into()))
+    }
+
+    /// The owner of a material's handle.
+    fn owner_of(&self, id: MaterialId) -> usize {
+        usize::from(id.as_bytes()[15]) % self.core.owners.len()
+    }
+
+    /// What a failure means once a probe has spoken: `if_well` if the token is well, so that the input was wrong.
+    async fn settle(&self, failure: Failure, if_well: TokenError) -> TokenError {
+        match failure {
+            Failure::Known(TokenError::NotAuthentic) => if_well,
+            Failure::Known(error) => error,
+            Failure::Unclear(code) => match self.probe().await {
+                Ok(Verdict::Well) => match if_well {
+                    TokenError::Unavailable(text) => TokenError::Unavailable(format!("{text}: {code}")),
+                    error => error,
+                },
+                Ok(Verdict::Unwell(reason)) => TokenError::Unavailable(reason),
+                Err(error) => error,
+            },
+            // The token's permanent keys do not go away while it works.
+            Failure::Stale(_) => {
+                self.core.lose(self.core.gate.generation(), "it does not know its own permanent keys any more")
+            }
+        }
+    }
+
+    async fn probe(&self) -> Result<Verdict, TokenError> {
+        let (owner, _) = &self.core.owners[0];
+        let verdict = self.core.waiting.join(|| drop(owner.send(OwnerJob::Probe)))?;
+        verdict.await.map_err(|_| ended())
+    }
+
+    /// The handle of a data key in the token, unwrapped if need be.
+    async fn borrow(&self, material: &Material) -> Result<Arc<KeyHandle>, TokenError> {
+        if let Some(key) = self.core.handles.hit(material.id) {
+            return Ok(key);
+        }
+        let load = || async {
+            let (kek, wrapped) = (material.sealed.sealed_by, material.sealed.bytes.clone());
+            let unwrapped =
+                self.ask_owner(self.owner_of(material.id), |reply| OwnerJob::Unwrap { kek, wrapped, reply });
+            match unwrapped.await {
+                Ok(handle) => Ok(handle),
+                Err(failure) => Err(self.settle(failure, damaged("it does not unwrap")).await),
+            }
+        };
+        self.core.handles.load(material.id, load).await
+    }
+
+    /// Runs a job with the key's handle, and once more if the handle turns out to be stale.
+    async fn with_handle<T>(
+        &self,
+        material: &Material,
+        mut inputs: Inputs,
+        if_well: TokenError,
+        job: impl Fn(Arc<KeyHandle>, Inputs, Reply<T>) -> Job,
+    ) -> Result<T, TokenError> {
+        for _ in 0..2 {
+            let key = self.borrow(material).await?;
+            let borrowed = Arc::clone(&key);
+            match self.ask(|reply| job(borrowed, inputs, reply)).await {
+                Ok(answer) => return Ok(answer),
+                Err(Failure::Stale(Some(returned))) => {
+                    self.core.handles.remove_value(material.id, &key);
+                    inputs = returned;
+                }
+                Err(failure) => return Err(self.settle(failure, if_well).await),
+            }
+        }
+        let lost = TokenError::Unavailable("it lost a key that it has just unwrapped".to_owned());
+        Err(self.settle(Failure::Unclear("stale handle".to_owned()), lost).await)
+    }
+
+    /// The key of a software-protected version, decrypted if need be.
+    async fn software_key(&self, material: &Material) -> Result<Arc<SoftwareKey>, TokenError> {
+        if let Some(key) = self.core.software.hit(material.id) {
+            return Ok(key);
+        }
+        let load = || async {
+            let aad = sealing_aad(material.id, material.key_id, material.algorithm);
+            let (sealed_by, bytes) = (material.sealed.sealed_by, material.sealed.bytes.clone());
+            match self.ask(|reply| Job::Unseal { sealed_by, bytes, aad, reply }).await {
+                Ok(key) => SoftwareKey::new(material.algorithm, &key),
+                Err(failure) => Err(self.settle(failure, damaged("it does not decrypt")).await),
+            }
+        };
+        self.core.software.load(material.id, load).await
+    }
+
+    fn limit(&self, bytes: usize) -> Result<(), TokenError> {
+        let max_bytes = self.core.binding.capabilities.max_gcm_bytes;
+        if bytes > max_bytes { Err(TokenError::TooLarge { max_bytes }) } else { Ok(()) }
+    }
+}
+
+#[async_trait]
+impl Token for HsmToken {
+    async fn generate(
+        &self,
+        id: MaterialId,
+        key_id: KeyId,
+        algorithm: Algorithm,
+    ) -> Result<SealedMaterial, TokenError> {
+        self.within(async {
+            let made = if algorithm.hosted_by_hsm() {
+                self.ask_owner(self.owner_of(id), |reply| OwnerJob::Generate { reply }).await
+            } else {
+                let aad = sealing_aad(id, key_id, algorithm);
+                self.ask(|reply| Job::SealNew { key_bytes: algorithm.key_bytes(), aad, reply }).await
+            };
+            match made {
+                Ok(material) => Ok(material),
+                Err(failure) => Err(self.settle(failure, refused("a new key")).await),
+            }
+        })
+        .await
+    }
+
+    async fn encrypt(
+        &self,
+        material: Arc<Material>,
+        aad: Vec<u8>,
+        plaintext: Zeroizing<Vec<u8>>,
+    ) -> Result<SealedData, TokenError> {
+        self.limit(plaintext.len())?;
+        let inputs = Inputs { aad, iv: Vec::new(), data: plaintext };
+        self.within(async {
+            if material.algorithm.hosted_by_hsm() {
+                let job = |key, inputs, reply| Job::Encrypt { key, inputs, reply };
+                return self.with_handle(&material, inputs, refused("an encryption"), job).await;
+            }
+            let key = self.software_key(&material).await?;
+            match self.ask(|reply| Job::EncryptInSoftware { key, inputs, reply }).await {
+                Ok(sealed) => Ok(sealed),
+                Err(failure) => Err(self.settle(failure, refused("an encryption")).await),
+            }
+        })
+        .await
+    }
+
+    async fn decrypt(
+        &self,
+        material: Arc<Material>,
+        aad: Vec<u8>,
+        iv: Vec<u8>,
+        ciphertext: Vec<u8>,
+    ) -> Result<Zeroizing<Vec<u8>>, TokenError> {
+        self.limit(ciphertext.len().saturating_sub(TAG_BYTES))?;
+        // Some tokens take any IV, an empty one too: ours are all of one length.
+        if iv.len() != IV_BYTES || ciphertext.len() < TAG_BYTES {
+            return Err(TokenError::NotAuthentic);
+        }
+        self.within(async {
+            if material.algorithm.hosted_by_hsm() {
+                let inputs = Inputs { aad, iv, data: Zeroizing::new(ciphertext) };
+                let job = |key, inputs, reply| Job::Decrypt { key, inputs, reply };
+                return self.with_handle(&material, inputs, TokenError::NotAuthentic, job).await;
+            }
+            let key = self.software_key(&material).await?;
+            key.open(&iv, &aad, ciphertext)
+        })
+        .await
+    }
+
+    async fn random(&self, bytes: usize) -> Result<Zeroizing<Vec<u8>>, TokenError> {
+        self.within(async {
+            match self.ask(|reply| Job::Random { bytes, reply }).await {
+                Ok(random) => Ok(random),
+                Err(failure) => Err(self.settle(failure, refused("random bytes")).await),
+            }
+        })
+        .await
+    }
+
+    async fn forget(&self, id: MaterialId) {
+        self.core.handles.remove(id);
+        self.core.software.remove(id);
+    }
+
+    async fn check(&self) -> Result<(), TokenError> {
+        self.within(async {
+            match self.probe().await? {
+                Verdict::Well => Ok(()),
+                Verdict::Unwell(reason) => Err(TokenError::Unavailable(reason)),
+            }
+        })
+        .await
+    }
+
+    fn suite(&self, algorithm: Algorithm) -> Suite {
+        match (algorithm, self.core.binding.capabilities.iv_mode) {
+            (Algorithm::Aes128, _) => Suite::Software128,
+            (Algorithm::Aes192, _) => Suite::Software192,
+            (Algorithm::Aes256, _) => Suite::Software256,
+            (Algorithm::Aes256Hsm, IvMode::Given) => Suite::HsmGivenIv,
+            (Algorithm::Aes256Hsm, IvMode::Made) => Suite::HsmMadeIv,
+        }
+    }
+
+    fn description(&self) -> TokenDescription {
+        let binding = &self.core.binding;
+        TokenDescription {
+            identity: binding.identity.clone(),
+            protection: binding.protection,
+            assurance: binding.assurance.clone(),
+        }
+    }
+
+    fn sealing_key(&self, algorithm: Algorithm) -> Option<MaterialId> {
+        if algorithm.hosted_by_hsm() { None } else { self.sealing_counter }
+    }
+}
+
+impl Drop for HsmToken {
+    fn drop(&mut self) {
+        self.core.gate.close();
+        for (owner, _) in &self.core.owners {
+            // Fails if the owner has ended.
+            let _ = owner.send(OwnerJob::Stop);
+        }
+        let (done, finalized) = bounded(1);
+        if self.core.notices.send(Notice::Stop(done)).is_ok() {
+            // Fails if a call hangs in the library, which is left as it is then.
+            let _ = finalized.recv_timeout(self.core.config.deadline);
+        }
+    }
+}
+
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
+    // The threads end when the token is dropped; nobody waits for them.
+    std::thread::Builder::new().name(name.to_owned()).spawn(work).map(drop)
+}
+
+/// How many data workers the token has sessions for, beside those of the owners and of the login.
+fn workers(core: &Core) -> usize {
+    let wanted = core.config.workers.max(1);
+    let limit = core.binding.capabilities.max_sessions.and_then(|limit| usize::try_from(limit).ok());
+    limit.map_or(wanted, |limit| wanted.min(limit.saturating_sub(core.owners.len() + 1)).max(1))
+}
+
+fn ended() -> TokenError {
+    TokenError::Unavailable("it was closed".to_owned())
+}
+
+fn damaged(what: &str) -> TokenError {
+    TokenError::MaterialDamaged(what.to_owned())
+}
+
+fn refused(what: &str) -> TokenError {
+    TokenError::Unavailable(format!("it is well but refuses {what}"))
+}

@@ -1,0 +1,136 @@
+//! What is known of the token while one generation of the library runs: its slot and the handles of its permanent keys.
+//!
+//! In: an initialised library. Out: a login, a [`Live`] whose keys were verified, and at the first start the
+//! row-MAC key.
+
+use super::ceremony::{hex, open_parts, verify};
+use super::config::TokenConfig;
+use super::core::open_session;
+use super::module::{Module, unavailable};
+use crate::domain::id::{ClusterId, MaterialId};
+use crate::service::ports::{InternalKey, InternalKeyRole, TokenBinding, TokenError};
+use cryptoki::mechanism::Mechanism;
+use cryptoki::object::ObjectHandle;
+use cryptoki::session::{Session, UserType};
+use cryptoki::slot::Slot;
+use zeroize::Zeroizing;
+
+/// Domain separation of the row-MAC key.
+const ROW_KEY_LABEL: &[u8] = b"claviger-row-mac-1";
+
+/// One generation.
+pub struct Live {
+    /// Counts the starts of the library, from 1.
+    pub generation: u64,
+    /// The token's slot, which may change from one generation to the next.
+    pub slot: Slot,
+    /// The key that `init` wrapped under the newest KEK.
+    pub canary: Vec<u8>,
+    keks: Vec<(u32, ObjectHandle)>,
+    sealing_keys: Vec<(u32, ObjectHandle)>,
+    row_mac: ObjectHandle,
+}
+
+impl Live {
+    /// The KEK with this number.
+    ///
+    /// # Errors
+    /// [`TokenError::MaterialDamaged`] if there never was one.
+    pub fn kek(&self, number: u32) -> Result<ObjectHandle, TokenError> {
+        by_number(&self.keks, number, "KEK")
+    }
+
+    /// The KEK that wraps new keys.
+    ///
+    /// # Errors
+    /// [`TokenError::Untrusted`] if the binding names none.
+    pub fn newest_kek(&self) -> Result<(u32, ObjectHandle), TokenError> {
+        newest(&self.keks)
+    }
+
+    /// The internal key with this number that encrypts software-protected versions.
+    ///
+    /// # Errors
+    /// [`TokenError::MaterialDamaged`] if there never was one.
+    pub fn sealing_key(&self, number: u32) -> Result<ObjectHandle, TokenError> {
+        by_number(&self.sealing_keys, number, "internal key")
+    }
+
+    /// The internal key that encrypts new software-protected versions.
+    ///
+    /// # Errors
+    /// [`TokenError::Untrusted`] if the binding names none.
+    pub fn newest_sealing_key(&self) -> Result<(u32, ObjectHandle), TokenError> {
+        newest(&self.sealing_keys)
+    }
+}
+
+fn by_number(keys: &[(u32, ObjectHandle)], number: u32, what: &str) -> Result<ObjectHandle, TokenError> {
+    let found = keys.iter().find(|(known, _)| *known == number);
+    found.map(|(_, key)| *key).ok_or_else(|| TokenError::MaterialDamaged(format!("there is no {what} {number}")))
+}
+
+fn newest(keys: &[(u32, ObjectHandle)]) -> Result<(u32, ObjectHandle), TokenError> {
+    let newest = keys.iter().max_by_key(|(number, _)| *number);
+    newest.copied().ok_or_else(|| TokenError::Untrusted("a permanent key is missing".to_owned()))
+}
+
+/// Finds the token, logs in, verifies its keys and finds their handles. The session keeps the login and must stay
+/// open for the whole generation.
+///
+/// # Errors
+/// [`TokenError::Unavailable`] if there is no token, no login or no answer, [`TokenError::Untrusted`] if the keys are
+/// not those of `init`.
+pub fn start(
+    module: &Module,
+    config: &TokenConfig,
+    binding: &TokenBinding,
+    generation: u64,
+) -> Result<(Live, Session), TokenError> {
+    let slot = module.find_slot(&config.selector)?;
+    let opened = open_session(module, slot, binding.capabilities.rw_sessions_only);
+    let session = opened.map_err(|error| unavailable("C_OpenSession", &error))?;
+    module.login_once(&session, slot, UserType::User, &config.pin)?;
+    verify(module, slot, &session, binding)?;
+    let parts = open_parts(module, slot, &session, binding)?;
+    let sealing_keys = parts.internal_keys.iter().filter(|(role, ..)| *role == InternalKeyRole::SoftwareVersions);
+    let sealing_keys = sealing_keys.map(|(_, number, key)| (*number, *key)).collect();
+    let newest_kek = binding.keks.iter().max_by_key(|kek| kek.number);
+    let canary = newest_kek.and_then(|kek| hex::decode(&kek.canary)).ok_or_else(missing)?;
+    let row_mac = newest_of(binding, InternalKeyRole::RowMac).ok_or_else(missing)?;
+    let row_mac = parts.internal_key(InternalKeyRole::RowMac, row_mac.number).ok_or_else(missing)?;
+    Ok((Live { generation, slot, canary, keks: parts.keks, sealing_keys, row_mac }, session))
+}
+
+/// The row-MAC key: HMAC-SHA256 of the installation's id, by a token key that is used for nothing else.
+///
+/// # Errors
+/// [`TokenError`] if the key does not sign.
+pub fn row_key(live: &Live, session: &Session, cluster: ClusterId) -> Result<Zeroizing<[u8; 32]>, TokenError> {
+    let signed = session.sign(&Mechanism::Sha256Hmac, live.row_mac, &row_key_input(cluster));
+    let signed = Zeroizing::new(signed.map_err(|error| unavailable("C_Sign with the row-MAC key", &error))?);
+    let mut out = Zeroizing::new([0; 32]);
+    if signed.len() != out.len() {
+        return Err(TokenError::Untrusted("its HMAC-SHA256 is not 32 bytes long".to_owned()));
+    }
+    out.copy_from_slice(&signed);
+    Ok(out)
+}
+
+fn row_key_input(cluster: ClusterId) -> Vec<u8> {
+    [ROW_KEY_LABEL, cluster.as_bytes()].concat()
+}
+
+/// The id of the counter of the key that encrypts new software-protected versions.
+pub fn sealing_counter(binding: &TokenBinding) -> Option<MaterialId> {
+    let key = newest_of(binding, InternalKeyRole::SoftwareVersions)?;
+    hex::decode(&key.object_id)?.try_into().ok().map(MaterialId::from_bytes)
+}
+
+fn newest_of(binding: &TokenBinding, role: InternalKeyRole) -> Option<&InternalKey> {
+    binding.internal_keys.iter().filter(|key| key.role == role).max_by_key(|key| key.number)
+}
+
+fn missing() -> TokenError {
+    TokenError::Untrusted("the record of the token's keys is not complete".to_owned())
+}

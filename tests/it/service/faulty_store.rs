@@ -1,0 +1,83 @@
+//! The real store, with a power switch: after a given number of writes every call fails, as if the process
+//! had been killed between two steps.
+
+use async_trait::async_trait;
+use claviger::domain::access::BindingSet;
+use claviger::domain::id::{FolderId, KeyId, MaterialId, OperationId, PrincipalId};
+use claviger::domain::key::Key;
+use claviger::domain::operation::{KeyView, Operation};
+use claviger::domain::time::Timestamp;
+use claviger::domain::version::KeyVersion;
+use claviger::service::ports::{
+    Change, CredentialRecord, Cursor, Due, Folder, Heartbeat, InvocationLease, Page, Principal, RememberedRequest,
+    Store, StoreError, Stored, StoredMaterial,
+};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+pub struct FaultyStore {
+    inner: Arc<dyn Store>,
+    writes_left: AtomicI64,
+}
+
+impl FaultyStore {
+    pub fn new(inner: Arc<dyn Store>) -> Self {
+        Self { inner, writes_left: AtomicI64::new(i64::MAX) }
+    }
+
+    /// Lets `writes` more writes through.
+    pub fn cut_after(&self, writes: i64) {
+        self.writes_left.store(writes, Ordering::SeqCst);
+    }
+
+    fn write(&self) -> Result<(), StoreError> {
+        if self.writes_left.fetch_sub(1, Ordering::SeqCst) <= 0 {
+            self.writes_left.store(0, Ordering::SeqCst);
+        }
+        self.read()
+    }
+
+    fn read(&self) -> Result<(), StoreError> {
+        if self.writes_left.load(Ordering::SeqCst) <= 0 {
+            return Err(StoreError::Unavailable("switched off by the test".into()));
+        }
+        Ok(())
+    }
+}
+
+macro_rules! pass {
+    ($($kind:ident $name:ident($($arg:ident: $ty:ty),*) -> $out:ty;)*) => {
+        #[async_trait]
+        impl Store for FaultyStore {
+            $(async fn $name(&self, $($arg: $ty),*) -> Result<$out, StoreError> {
+                self.$kind()?;
+                self.inner.$name($($arg),*).await
+            })*
+        }
+    };
+}
+
+pass! {
+    write commit(changes: Vec<Change>) -> ();
+    read folder(id: FolderId) -> Option<Folder>;
+    read first_folder() -> Option<Folder>;
+    read bindings(folder: FolderId) -> Stored<BindingSet>;
+    read principal(id: PrincipalId) -> Option<Principal>;
+    read first_principal(folder: FolderId) -> Option<Principal>;
+    read credential_by_token(sha256: [u8; 32]) -> Option<Stored<CredentialRecord>>;
+    read credentials_of(principal: PrincipalId) -> Vec<Stored<CredentialRecord>>;
+    read key(id: KeyId) -> Option<Stored<Key>>;
+    read keys(folder: FolderId, after: Option<Cursor>, limit: u32) -> Page<KeyView>;
+    read material(key: KeyId, version: MaterialId) -> Option<StoredMaterial>;
+    read versions(key: KeyId, after: Option<Cursor>, limit: u32) -> Page<Stored<KeyVersion>>;
+    read operation(id: OperationId) -> Option<Operation>;
+    read operations(key: KeyId, after: Option<Cursor>, limit: u32) -> Page<Operation>;
+    read remembered(principal: PrincipalId, key: &str) -> Option<RememberedRequest>;
+    write lease_invocations(material: MaterialId, count: u64) -> InvocationLease;
+    read due(now: Timestamp, limit: u32) -> Due;
+    read next_due_after(now: Timestamp) -> Option<Timestamp>;
+    write forget_requests(now: Timestamp) -> ();
+    write erase_copies() -> ();
+    read heartbeat() -> Option<Heartbeat>;
+    write beat(heartbeat: Heartbeat) -> ();
+}

@@ -1,0 +1,1 @@
+//! A key's life from end to end, over each transport.

@@ -1,0 +1,7 @@
+//! A real `claviger dev` as a child process, and clients for it.
+
+pub mod client;
+pub mod server;
+
+pub use client::{Grpc, Rest};
+pub use server::{Dev, Home};

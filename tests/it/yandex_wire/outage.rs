@@ -1,0 +1,257 @@
+//! A server of the native dialect whose database and token are down: whatever is answered without UNAVAILABLE was
+//! answered by the dialect alone.
+
+use async_trait::async_trait;
+use axum::Router;
+use axum::extract::Request;
+use axum::middleware::map_request;
+use claviger::auth::Authenticator;
+use claviger::dialect::RequestId;
+use claviger::dialect::yandex::{YandexDeps, routes};
+use claviger::domain::access::{BindingSet, Caller};
+use claviger::domain::algorithm::Algorithm;
+use claviger::domain::envelope::Suite;
+use claviger::domain::id::{CredentialId, FolderId, KeyId, MaterialId, OperationId, PrincipalId};
+use claviger::domain::key::Key;
+use claviger::domain::operation::{KeyView, Operation};
+use claviger::domain::time::Timestamp;
+use claviger::domain::version::KeyVersion;
+use claviger::service::error::ServiceError;
+use claviger::service::ports::{
+    Assurance, Change, CredentialRecord, Cursor, Due, Folder, Heartbeat, IdSource, InvocationLease, Material, Page,
+    Principal, Protection, RememberedRequest, SealedData, SealedMaterial, Store, StoreError, Stored, StoredMaterial,
+    Token, TokenDescription, TokenError, TokenIdentity,
+};
+use claviger::service::{Kms, KmsParts, KmsSettings};
+use claviger::testing::ManualClock;
+use http::HeaderMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use zeroize::Zeroizing;
+
+/// The one credential that the server takes.
+pub const TOKEN: &str = "good-token";
+/// The id of every request.
+pub const REQUEST_ID: &str = "request-1";
+/// What discovery hands out.
+pub const ADVERTISED: &str = "kms.example.com:8201";
+
+/// A running server.
+pub struct Server {
+    pub address: SocketAddr,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Server {
+    /// Starts one on a free port.
+    pub async fn start(reflection: bool) -> Self {
+        let deps = YandexDeps {
+            kms: Arc::new(core()),
+            authenticator: Arc::new(OneToken),
+            advertised_address: ADVERTISED.into(),
+            reflection,
+            health: Some(tonic_health::server::HealthReporter::new()),
+        };
+        let app: Router = routes(deps).unwrap().layer(map_request(|mut request: Request| async move {
+            request.extensions_mut().insert(RequestId(REQUEST_ID.into()));
+            request
+        }));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let task = tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+        Self { address, task }
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+struct OneToken;
+
+#[async_trait]
+impl Authenticator for OneToken {
+    async fn authenticate(&self, headers: &HeaderMap) -> Result<Caller, ServiceError> {
+        let expected = format!("Bearer {TOKEN}");
+        if headers.get("authorization").is_none_or(|value| value.as_bytes() != expected.as_bytes()) {
+            return Err(ServiceError::Unauthenticated);
+        }
+        Ok(Caller {
+            principal_id: PrincipalId::from_bytes([1; 16]),
+            credential_id: CredentialId::from_bytes([2; 16]),
+            folder_id: FolderId::from_bytes([3; 16]),
+        })
+    }
+}
+
+fn core() -> Kms {
+    let day = Duration::from_secs(86_400);
+    Kms::new(KmsParts {
+        store: Arc::new(Down),
+        token: Arc::new(Down),
+        clock: Arc::new(ManualClock::at(Timestamp::from_micros(1_800_000_000_000_000))),
+        ids: Arc::new(Down),
+        settings: KmsSettings {
+            min_rotation_period: day,
+            min_version_pending_period: day,
+            default_version_pending_period: 7 * day,
+            key_deletion_period: 3 * day,
+            max_versions_per_key: 0,
+            region: "local".into(),
+            max_clock_leap: Duration::ZERO,
+            cached_keys: 10,
+        },
+    })
+}
+
+/// Every call fails, as when disk and HSM are gone.
+struct Down;
+
+fn down<T>() -> Result<T, StoreError> {
+    Err(StoreError::Unavailable("SECRET-CAUSE: the disk is gone".into()))
+}
+
+fn token_down<T>() -> Result<T, TokenError> {
+    Err(TokenError::Unavailable("SECRET-CAUSE: the HSM is gone".into()))
+}
+
+impl IdSource for Down {
+    fn id(&self) -> [u8; 16] {
+        [9; 16]
+    }
+
+    fn secret(&self) -> Zeroizing<[u8; 32]> {
+        Zeroizing::new([9; 32])
+    }
+}
+
+#[async_trait]
+impl Token for Down {
+    async fn generate(&self, _: MaterialId, _: KeyId, _: Algorithm) -> Result<SealedMaterial, TokenError> {
+        token_down()
+    }
+
+    async fn encrypt(&self, _: Arc<Material>, _: Vec<u8>, _: Zeroizing<Vec<u8>>) -> Result<SealedData, TokenError> {
+        token_down()
+    }
+
+    async fn decrypt(
+        &self,
+        _: Arc<Material>,
+        _: Vec<u8>,
+        _: Vec<u8>,
+        _: Vec<u8>,
+    ) -> Result<Zeroizing<Vec<u8>>, TokenError> {
+        token_down()
+    }
+
+    async fn random(&self, _: usize) -> Result<Zeroizing<Vec<u8>>, TokenError> {
+        token_down()
+    }
+
+    async fn forget(&self, _: MaterialId) {}
+
+    async fn check(&self) -> Result<(), TokenError> {
+        token_down()
+    }
+
+    fn suite(&self, _: Algorithm) -> Suite {
+        Suite::HsmGivenIv
+    }
+
+    fn description(&self) -> TokenDescription {
+        TokenDescription {
+            identity: TokenIdentity {
+                label: String::new(),
+                manufacturer: String::new(),
+                model: String::new(),
+                serial: String::new(),
+                firmware: String::new(),
+                library: String::new(),
+            },
+            protection: Protection::Weak,
+            assurance: Assurance::Software,
+        }
+    }
+
+    fn sealing_key(&self, _: Algorithm) -> Option<MaterialId> {
+        None
+    }
+}
+
+#[async_trait]
+impl Store for Down {
+    async fn commit(&self, _: Vec<Change>) -> Result<(), StoreError> {
+        down()
+    }
+    async fn folder(&self, _: FolderId) -> Result<Option<Folder>, StoreError> {
+        down()
+    }
+    async fn first_folder(&self) -> Result<Option<Folder>, StoreError> {
+        down()
+    }
+    async fn bindings(&self, _: FolderId) -> Result<Stored<BindingSet>, StoreError> {
+        down()
+    }
+    async fn principal(&self, _: PrincipalId) -> Result<Option<Principal>, StoreError> {
+        down()
+    }
+    async fn first_principal(&self, _: FolderId) -> Result<Option<Principal>, StoreError> {
+        down()
+    }
+    async fn credential_by_token(&self, _: [u8; 32]) -> Result<Option<Stored<CredentialRecord>>, StoreError> {
+        down()
+    }
+    async fn credentials_of(&self, _: PrincipalId) -> Result<Vec<Stored<CredentialRecord>>, StoreError> {
+        down()
+    }
+    async fn key(&self, _: KeyId) -> Result<Option<Stored<Key>>, StoreError> {
+        down()
+    }
+    async fn keys(&self, _: FolderId, _: Option<Cursor>, _: u32) -> Result<Page<KeyView>, StoreError> {
+        down()
+    }
+    async fn material(&self, _: KeyId, _: MaterialId) -> Result<Option<StoredMaterial>, StoreError> {
+        down()
+    }
+    async fn versions(&self, _: KeyId, _: Option<Cursor>, _: u32) -> Result<Page<Stored<KeyVersion>>, StoreError> {
+        down()
+    }
+    async fn operation(&self, _: OperationId) -> Result<Option<Operation>, StoreError> {
+        down()
+    }
+    async fn operations(&self, _: KeyId, _: Option<Cursor>, _: u32) -> Result<Page<Operation>, StoreError> {
+        down()
+    }
+    async fn remembered(&self, _: PrincipalId, _: &str) -> Result<Option<RememberedRequest>, StoreError> {
+        down()
+    }
+    async fn lease_invocations(&self, _: MaterialId, _: u64) -> Result<InvocationLease, StoreError> {
+        down()
+    }
+    async fn due(&self, _: Timestamp, _: u32) -> Result<Due, StoreError> {
+        down()
+    }
+    async fn next_due_after(&self, _: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+        down()
+    }
+    async fn forget_requests(&self, _: Timestamp) -> Result<(), StoreError> {
+        down()
+    }
+    async fn erase_copies(&self) -> Result<(), StoreError> {
+        down()
+    }
+    async fn heartbeat(&self) -> Result<Option<Heartbeat>, StoreError> {
+        down()
+    }
+    async fn beat(&self, _: Heartbeat) -> Result<(), StoreError> {
+        down()
+    }
+}
