@@ -3,6 +3,7 @@
 //! SoftHSM reads `SOFTHSM2_CONF` when it is initialised, and a process that is killed half-way must be a real one.
 //! So a test is a parent that prepares directories and starts this test binary again with [`child`] as the only
 //! test; what the child does is named by [`Role`].
+#![expect(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a test that cannot go on fails")]
 
 use crate::{attacks, ceremony};
 use claviger::domain::id::ClusterId;
@@ -168,9 +169,9 @@ impl Rig {
     }
 
     /// Runs the ceremony and leaves the staging directory as it is, as if the whole machine had stopped.
-    pub fn ceremony_cut_off(&self, options: &Options) -> (Result<String, String>, Staging) {
-        let staging = self.prepare();
-        let output = self.start(Role::Ceremony, options, Some(&staging));
+    pub fn ceremony_cut_off(&self, options: &Options) -> (Result<String, String>, Option<Staging>) {
+        let staging = options.staged.then(|| self.prepare());
+        let output = self.start(Role::Ceremony, options, staging.as_ref());
         (result(&output), staging)
     }
 

@@ -2,6 +2,7 @@
 
 use crate::support::server::claviger;
 use crate::support::{Dev, Home};
+use claviger::dialect::yandex::proto::yandex::cloud::kms::v1::GetSymmetricKeyRequest;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::Output;
@@ -59,7 +60,7 @@ async fn every_answer_has_a_request_id_and_a_sane_one_is_kept() {
         let request = rest.request(reqwest::Method::GET, path).header("x-request-id", "my-id_1.2");
         assert_eq!(rest.send(request).await.headers["x-request-id"], "my-id_1.2");
     }
-    let refused = dev.grpc().await.with_token("").keys().get(Default::default()).await.unwrap_err();
+    let refused = dev.grpc().await.with_token("").keys().get(GetSymmetricKeyRequest::default()).await.unwrap_err();
     assert!(refused.metadata().contains_key("x-request-id"));
     assert!(home.log().contains("my-id_1.2"), "the log does not have the request id");
 }

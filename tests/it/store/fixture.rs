@@ -69,6 +69,7 @@ pub fn credential(number: u32) -> CredentialRecord {
         id: CredentialId::from_bytes(bytes(5, number)),
         principal_id: principal_id(),
         folder_id: folder_id(),
+        name: "tests".into(),
         secret: CredentialSecret::TokenSha256(token_hash(number)),
         created_at: at(i64::from(number)),
         expires_at: None,
