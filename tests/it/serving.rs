@@ -1,12 +1,9 @@
 //! What the server does around every request: health, request ids, protocols, the graceful end, operators' commands.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
 
 use crate::support::server::claviger;
 use crate::support::{Dev, Home};
-<<<<<<< HEAD
 use claviger::dialect::yandex::proto::yandex::cloud::kms::v1 as kms;
-=======
-use claviger::dialect::yandex::proto::yandex::cloud::kms::v1::GetSymmetricKeyRequest;
->>>>>>> main
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::Output;
@@ -69,11 +66,7 @@ async fn every_answer_has_a_request_id_and_a_sane_one_is_kept() {
         let request = rest.request(reqwest::Method::GET, path).header("x-request-id", "my-id_1.2");
         assert_eq!(rest.send(request).await.headers["x-request-id"], "my-id_1.2");
     }
-<<<<<<< HEAD
     let refused = dev.grpc().await.with_token("").keys().get(kms::GetSymmetricKeyRequest::default()).await.unwrap_err();
-=======
-    let refused = dev.grpc().await.with_token("").keys().get(GetSymmetricKeyRequest::default()).await.unwrap_err();
->>>>>>> main
     assert!(refused.metadata().contains_key("x-request-id"));
     assert!(home.log().contains("my-id_1.2"), "the log does not have the request id");
 }
