@@ -67,7 +67,8 @@ pub async fn serve(stream: TcpStream, tls: Option<TlsAcceptor>, serving: Serving
     match opened {
         Ok(Ok(Opened::Plain(protocol, stream))) => run("plain", stream, protocol, serving).await,
         Ok(Ok(Opened::Tls(stream))) => {
-            let protocol = if stream.get_ref().1.alpn_protocol() == Some(b"h2") { Protocol::Http2 } else { Protocol::Http1 };
+            let protocol =
+                if stream.get_ref().1.alpn_protocol() == Some(b"h2") { Protocol::Http2 } else { Protocol::Http1 };
             run("tls", *stream, protocol, serving).await;
         }
         Ok(Err(error)) => tracing::debug!(%error, "a connection failed before its first request"),

@@ -30,9 +30,7 @@ pub struct Edge {
 
 /// Puts the frame around `router`.
 pub fn around(router: Router, edge: Edge) -> Router {
-    router
-        .layer(CatchPanicLayer::custom(panicked))
-        .layer(from_fn_with_state(Arc::new(edge), handle))
+    router.layer(CatchPanicLayer::custom(panicked)).layer(from_fn_with_state(Arc::new(edge), handle))
 }
 
 /// Marks the answer of a request whose code panicked.
@@ -110,8 +108,16 @@ fn record(request: &Record<'_>, notes: &RequestNotes, response: &Response, laten
     macro_rules! log {
         ($level:ident) => {
             tracing::$level!(
-                request_id = id, method, grpc, dialect, operation, code, latency_us, principal,
-                cause = notes.noted_cause(), "request"
+                request_id = id,
+                method,
+                grpc,
+                dialect,
+                operation,
+                code,
+                latency_us,
+                principal,
+                cause = notes.noted_cause(),
+                "request"
             )
         };
     }
@@ -147,7 +153,7 @@ mod tests {
         let routes = Router::new()
             .route("/ok", get(|axum::Extension(id): axum::Extension<RequestId>| async { id.0 }))
             .route("/panic", post(panic_here))
-            .route("/slow", post(|| std::future::pending::<()>()));
+            .route("/slow", post(std::future::pending::<()>));
         let ids = Arc::new(SystemIds::new().unwrap());
         around(routes, Edge { ids, request_timeout: Duration::from_millis(200) })
     }

@@ -1,9 +1,9 @@
 //! A database whose row-MAC key is not known yet: only the token binding can be read.
 
+use super::adapter::SqliteStore;
 use super::seal::SealKeys;
 use super::sql::{Fields, Sql, Value};
 use super::sqlite::{Sqlite, create_private, lock_exclusively};
-use super::store::SqliteStore;
 use super::table::{SEALED, TOKEN_BINDING};
 use super::tree::{Tree, tampered};
 use super::view::{Shared, View, alarm};

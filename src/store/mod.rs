@@ -12,10 +12,11 @@
 //! | `seal`, `tree` | MACs of rows, and the state tree over all of them |
 //! | `view`, `edit` | reading checked rows, and writing sealed ones |
 //! | `reads`, `due`, `changes` | what the port can be asked |
-//! | `writer`, `store`, `locked` | the threads around it |
+//! | `writer`, `adapter`, `locked` | the threads around it |
 //!
 //! docs/adr/0003-state-tree.md says what the MACs and the tree find, and what they do not.
 
+mod adapter;
 mod changes;
 mod due;
 mod edit;
@@ -25,14 +26,13 @@ mod rows;
 mod seal;
 mod sql;
 mod sqlite;
-mod store;
 mod table;
 mod tree;
 mod view;
 mod writer;
 
 #[cfg(test)]
-mod plans;
+mod tests;
 
+pub use adapter::{SqliteStore, StoreStats};
 pub use locked::LockedStore;
-pub use store::{SqliteStore, StoreStats};

@@ -79,9 +79,9 @@ impl<'a> Access<'a> {
         Ok(keys)
     }
 
-    /// All secret keys.
+    /// All permanent secret keys.
     pub(super) fn secret_keys(&self) -> Result<Vec<ObjectHandle>> {
-        self.session.find_objects(&[Attribute::Class(ObjectClass::SECRET_KEY)])
+        self.session.find_objects(&[Attribute::Class(ObjectClass::SECRET_KEY), Attribute::Token(true)])
     }
 
     /// `CKA_CHECK_VALUE`, where the token has one.

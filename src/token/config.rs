@@ -44,7 +44,7 @@ impl TokenConfig {
             selector,
             pin,
             workers: 4,
-            owners: 1,
+            owners: 2,
             queue: 1024,
             deadline: Duration::from_secs(10),
             max_hung_calls: 8,

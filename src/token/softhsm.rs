@@ -12,7 +12,13 @@ pub const CONF_VARIABLE: &str = "SOFTHSM2_CONF";
 /// Whether a token is SoftHSM's.
 #[must_use]
 pub fn is_softhsm(identity: &TokenIdentity) -> bool {
-    identity.manufacturer.contains("SoftHSM") || identity.model.contains("SoftHSM")
+    is_made_by(&identity.manufacturer)
+}
+
+/// Whether this is SoftHSM's name as the manufacturer of a token, blank ones included.
+#[must_use]
+pub fn is_made_by(manufacturer: &str) -> bool {
+    manufacturer.contains("SoftHSM")
 }
 
 /// A configuration whose tokens live in `tokens`.

@@ -3,6 +3,7 @@
 //! SoftHSM reads `SOFTHSM2_CONF` when it is initialised, and a process that is killed half-way must be a real one.
 //! So a test is a parent that prepares directories and starts this test binary again with [`child`] as the only
 //! test; what the child does is named by [`Role`].
+#![expect(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a test that cannot go on fails")]
 
 use crate::{attacks, ceremony};
 use claviger::domain::id::ClusterId;
@@ -49,11 +50,12 @@ pub struct Options {
     pub adopt: Option<String>,
     pub accept: bool,
     pub staged: bool,
+    pub blank: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { crash_at: None, so_pin: true, adopt: None, accept: false, staged: true }
+        Self { crash_at: None, so_pin: true, adopt: None, accept: false, staged: true, blank: true }
     }
 }
 
@@ -114,6 +116,10 @@ impl TokenStateStore for FileStore {
     }
 }
 
+pub fn blank() -> BlankToken {
+    BlankToken { serial: None, label: LABEL.into() }
+}
+
 pub fn pin(text: &str) -> Pin {
     Pin::generated(&Zeroizing::new(text.to_owned()))
 }
@@ -163,10 +169,19 @@ impl Rig {
     }
 
     /// Runs the ceremony and leaves the staging directory as it is, as if the whole machine had stopped.
-    pub fn ceremony_cut_off(&self, options: &Options) -> (Result<String, String>, Staging) {
-        let staging = self.prepare();
-        let output = self.start(Role::Ceremony, options, Some(&staging));
+    pub fn ceremony_cut_off(&self, options: &Options) -> (Result<String, String>, Option<Staging>) {
+        let staging = options.staged.then(|| self.prepare());
+        let output = self.start(Role::Ceremony, options, staging.as_ref());
         (result(&output), staging)
+    }
+
+    /// The steps of a ceremony, by running one.
+    pub fn steps(&self) -> Vec<String> {
+        let staging = self.prepare();
+        let output = self.start(Role::Ceremony, &Options::default(), Some(&staging));
+        staging.remove().unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        said.lines().filter(|line| line.starts_with("step ")).map(str::to_owned).collect()
     }
 
     pub fn prepare(&self) -> Staging {
@@ -246,7 +261,7 @@ fn ceremony(rig: &Rig, options: &Options, staging: Option<&Path>) -> String {
     }
 }
 
-pub fn run(
+fn run(
     rig: &Rig,
     options: &Options,
     staging: Option<&Staging>,
@@ -255,7 +270,7 @@ pub fn run(
     let request = CeremonyRequest {
         module: SOFTHSM.into(),
         selector: TokenSelector::Label(LABEL.into()),
-        blank: Some(BlankToken { serial: None, label: LABEL.into() }),
+        blank: options.blank.then(blank),
         so_pin: options.so_pin.then(|| pin(SO_PIN)),
         user_pin: pin(PIN),
         cluster_id: ClusterId::from_bytes([7; 16]),

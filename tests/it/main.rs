@@ -1,14 +1,16 @@
 //! Integration tests: real token, real database, real clients. One binary, so that it links once.
-#![expect(missing_docs, reason = "tests are described by their names")]
-
 mod attacks;
 mod ceremony;
 mod ceremony_rig;
+mod production;
 mod run_contract;
+mod service;
 mod serving;
 mod smoke;
+mod store;
 mod support;
 mod wire;
 mod token;
+mod token_faults;
 mod token_rig;
 mod yandex_wire;

@@ -1,6 +1,7 @@
 //! The running token over a real SoftHSM.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use crate::token_rig::{Opened, Rig, config, isolated, material};
+use crate::token_rig::{Opened, Rig, config, decrypt, encrypt, isolated, material, run, until};
 use claviger::domain::algorithm::Algorithm;
 use claviger::domain::id::{KeyId, MaterialId};
 use claviger::service::ports::{Material, Protection, SealedData, Token, TokenError};
@@ -8,42 +9,6 @@ use claviger::token::{HsmToken, TokenStats};
 use cryptoki::context::Pkcs11;
 use std::sync::Arc;
 use std::time::Duration;
-use zeroize::Zeroizing;
-
-/// Runs async test code.
-fn run<T>(work: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap().block_on(work)
-}
-
-async fn encrypt(
-    token: &HsmToken,
-    material: &Arc<Material>,
-    aad: &[u8],
-    data: &[u8],
-) -> Result<SealedData, TokenError> {
-    token.encrypt(Arc::clone(material), aad.to_vec(), Zeroizing::new(data.to_vec())).await
-}
-
-async fn decrypt(
-    token: &HsmToken,
-    material: &Arc<Material>,
-    aad: &[u8],
-    sealed: &SealedData,
-) -> Result<Vec<u8>, TokenError> {
-    let done = token.decrypt(Arc::clone(material), aad.to_vec(), sealed.iv.clone(), sealed.ciphertext.clone()).await;
-    done.map(|data| data.to_vec())
-}
-
-/// Waits until `done` holds, for a time that only a broken token needs.
-async fn until<F: Future<Output = bool>>(what: &str, done: impl Fn() -> F) {
-    for _ in 0..600 {
-        if done().await {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    panic!("{what} did not happen");
-}
 
 fn defaults(rig: &Rig) -> Opened {
     rig.open(|_, _| {})
@@ -51,7 +16,7 @@ fn defaults(rig: &Rig) -> Opened {
 
 #[test]
 fn every_algorithm_decrypts_what_it_encrypts_at_every_size() {
-    isolated("every_algorithm_decrypts_what_it_encrypts_at_every_size", |rig| {
+    isolated("token::every_algorithm_decrypts_what_it_encrypts_at_every_size", |rig| {
         let Opened { token, .. } = defaults(&rig);
         run(async {
             for (number, algorithm) in (1..).zip(Algorithm::ALL) {
@@ -69,7 +34,7 @@ fn every_algorithm_decrypts_what_it_encrypts_at_every_size() {
 
 #[test]
 fn a_change_in_any_part_is_not_authentic_and_leaves_the_token_well() {
-    isolated("a_change_in_any_part_is_not_authentic_and_leaves_the_token_well", |rig| {
+    isolated("token::a_change_in_any_part_is_not_authentic_and_leaves_the_token_well", |rig| {
         let Opened { token, .. } = defaults(&rig);
         run(async {
             for (number, algorithm) in (1..).zip(Algorithm::ALL) {
@@ -119,7 +84,7 @@ fn assert_same_token(before: &TokenStats, after: &TokenStats) {
 
 #[test]
 fn the_ciphertext_of_one_key_is_not_authentic_under_another() {
-    isolated("the_ciphertext_of_one_key_is_not_authentic_under_another", |rig| {
+    isolated("token::the_ciphertext_of_one_key_is_not_authentic_under_another", |rig| {
         let Opened { token, .. } = defaults(&rig);
         run(async {
             for algorithm in Algorithm::ALL {
@@ -135,7 +100,7 @@ fn the_ciphertext_of_one_key_is_not_authentic_under_another() {
 
 #[test]
 fn software_material_of_another_row_or_algorithm_is_damaged() {
-    isolated("software_material_of_another_row_or_algorithm_is_damaged", |rig| {
+    isolated("token::software_material_of_another_row_or_algorithm_is_damaged", |rig| {
         let Opened { token, .. } = defaults(&rig);
         run(async {
             let good = material(&token, 1, Algorithm::Aes256).await;
@@ -156,7 +121,7 @@ fn software_material_of_another_row_or_algorithm_is_damaged() {
 
 #[test]
 fn changed_material_is_damaged_and_leaves_the_token_well() {
-    isolated("changed_material_is_damaged_and_leaves_the_token_well", |rig| {
+    isolated("token::changed_material_is_damaged_and_leaves_the_token_well", |rig| {
         let Opened { token, .. } = defaults(&rig);
         run(async {
             for (number, algorithm) in (1..).zip(Algorithm::ALL) {
@@ -179,7 +144,7 @@ fn changed_material_is_damaged_and_leaves_the_token_well() {
 
 #[test]
 fn data_above_the_tokens_limit_is_too_large() {
-    isolated("data_above_the_tokens_limit_is_too_large", |rig| {
+    isolated("token::data_above_the_tokens_limit_is_too_large", |rig| {
         let Opened { token, .. } = rig.open(|_, binding| binding.capabilities.max_gcm_bytes = 100);
         run(async {
             let material = material(&token, 1, Algorithm::Aes256Hsm).await;
@@ -195,7 +160,7 @@ fn data_above_the_tokens_limit_is_too_large() {
 
 #[test]
 fn keys_are_evicted_and_forgotten_under_load_without_a_wrong_answer() {
-    isolated("keys_are_evicted_and_forgotten_under_load_without_a_wrong_answer", |rig| {
+    isolated("token::keys_are_evicted_and_forgotten_under_load_without_a_wrong_answer", |rig| {
         let Opened { token, .. } = rig.open(|config, _| config.cached_keys = 4);
         run(async {
             let mut materials = Vec::new();
@@ -234,7 +199,7 @@ async fn churn(token: Arc<HsmToken>, materials: Vec<Arc<Material>>, task: usize)
 
 #[test]
 fn a_flood_of_bad_ciphertexts_leaves_other_keys_cached_and_the_token_up() {
-    isolated("a_flood_of_bad_ciphertexts_leaves_other_keys_cached_and_the_token_up", |rig| {
+    isolated("token::a_flood_of_bad_ciphertexts_leaves_other_keys_cached_and_the_token_up", |rig| {
         let Opened { token, .. } = defaults(&rig);
         run(async {
             let victim = material(&token, 1, Algorithm::Aes256Hsm).await;
@@ -268,7 +233,7 @@ async fn abuse(token: Arc<HsmToken>, material: Arc<Material>, bad: SealedData) {
 
 #[test]
 fn a_forgotten_key_is_unwrapped_again_when_it_is_used_again() {
-    isolated("a_forgotten_key_is_unwrapped_again_when_it_is_used_again", |rig| {
+    isolated("token::a_forgotten_key_is_unwrapped_again_when_it_is_used_again", |rig| {
         let Opened { token, .. } = defaults(&rig);
         run(async {
             let material = material(&token, 1, Algorithm::Aes256Hsm).await;
@@ -284,7 +249,7 @@ fn a_forgotten_key_is_unwrapped_again_when_it_is_used_again() {
 
 #[test]
 fn many_callers_that_miss_at_once_unwrap_once() {
-    isolated("many_callers_that_miss_at_once_unwrap_once", |rig| {
+    isolated("token::many_callers_that_miss_at_once_unwrap_once", |rig| {
         let Opened { token, .. } = defaults(&rig);
         run(async {
             let material = material(&token, 1, Algorithm::Aes256Hsm).await;
@@ -304,7 +269,7 @@ fn many_callers_that_miss_at_once_unwrap_once() {
 
 #[test]
 fn a_token_that_goes_away_is_unavailable_and_recovers_when_it_is_back() {
-    isolated("a_token_that_goes_away_is_unavailable_and_recovers_when_it_is_back", |rig| {
+    isolated("token::a_token_that_goes_away_is_unavailable_and_recovers_when_it_is_back", |rig| {
         let Opened { token, .. } = defaults(&rig);
         run(async {
             let (hsm, soft) =
@@ -329,7 +294,7 @@ fn a_token_that_goes_away_is_unavailable_and_recovers_when_it_is_back() {
 
 #[test]
 fn a_lost_login_is_recovered_and_no_handle_of_before_is_used() {
-    isolated("a_lost_login_is_recovered_and_no_handle_of_before_is_used", |rig| {
+    isolated("token::a_lost_login_is_recovered_and_no_handle_of_before_is_used", |rig| {
         let Opened { token, .. } = defaults(&rig);
         run(async {
             let material = material(&token, 1, Algorithm::Aes256Hsm).await;
@@ -354,7 +319,7 @@ fn log_out() {
 
 #[test]
 fn a_kek_that_does_not_wrap_as_at_init_is_not_trusted() {
-    isolated("a_kek_that_does_not_wrap_as_at_init_is_not_trusted", |rig| {
+    isolated("token::a_kek_that_does_not_wrap_as_at_init_is_not_trusted", |rig| {
         let mut binding = rig.make_token(Protection::Trusted);
         let canary = &mut binding.keks[0].canary;
         let other = if canary.starts_with("00") { "01" } else { "00" };
@@ -366,7 +331,7 @@ fn a_kek_that_does_not_wrap_as_at_init_is_not_trusted() {
 
 #[test]
 fn a_token_without_trust_is_probed_by_unwrapping() {
-    isolated("a_token_without_trust_is_probed_by_unwrapping", |rig| {
+    isolated("token::a_token_without_trust_is_probed_by_unwrapping", |rig| {
         let binding = rig.make_token(Protection::NonExtractable);
         let Opened { token, .. } = rig.open_again(binding, |_, _| {});
         run(async {
@@ -382,7 +347,7 @@ fn a_token_without_trust_is_probed_by_unwrapping() {
 
 #[test]
 fn keys_and_the_row_key_survive_a_restart() {
-    isolated("keys_and_the_row_key_survive_a_restart", |rig| {
+    isolated("token::keys_and_the_row_key_survive_a_restart", |rig| {
         let first = defaults(&rig);
         let (material, sealed) = run(async {
             let material = material(&first.token, 1, Algorithm::Aes256Hsm).await;
@@ -405,7 +370,7 @@ fn other_cluster() -> claviger::domain::id::ClusterId {
 
 #[test]
 fn software_keys_are_dropped_when_their_time_is_over() {
-    isolated("software_keys_are_dropped_when_their_time_is_over", |rig| {
+    isolated("token::software_keys_are_dropped_when_their_time_is_over", |rig| {
         let Opened { token, .. } = rig.open(|config, _| config.software_cache_ttl = Duration::from_millis(40));
         run(async {
             let material = material(&token, 1, Algorithm::Aes256).await;

@@ -2,12 +2,13 @@
 //!
 //! SoftHSM reads `SOFTHSM2_CONF` once per process, so every test runs its body in a process of its own that was started
 //! with the variable set.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 use claviger::domain::algorithm::Algorithm;
 use claviger::domain::id::{ClusterId, KeyId, MaterialId};
 use claviger::domain::time::Timestamp;
 use claviger::service::ports::{
-    Assurance, IdSource, Material, Protection, StoreError, Token, TokenBinding, TokenStateStore,
+    Assurance, IdSource, Material, Protection, SealedData, StoreError, Token, TokenBinding, TokenError, TokenStateStore,
 };
 use claviger::token::ceremony::{self, BlankToken, CeremonyRequest, Staging};
 use claviger::token::module::TokenSelector;
@@ -26,7 +27,8 @@ const LABEL: &str = "kms";
 const PIN: &str = "648219";
 const SO_PIN: &str = "735102";
 
-/// Runs `body` with a directory of its own, in a process whose SoftHSM keeps its tokens there. `name` is the test's.
+/// Runs `body` with a directory of its own, in a process whose SoftHSM keeps its tokens there. `name` is the test's,
+/// with its module.
 pub fn isolated(name: &str, body: impl FnOnce(Rig)) {
     isolated_with(name, &[], body);
 }
@@ -42,7 +44,7 @@ pub fn isolated_with(name: &str, variables: &[(&str, &str)], body: impl FnOnce(R
     // The token is made and used in the staging directory; what the ceremony puts into the place is not looked at.
     let staging = Staging::prepare(&dir.path().join("place"), &[], &[7; 16]).unwrap();
     let mut child = Command::new(std::env::current_exe().unwrap());
-    child.args(["--exact", &format!("token::{name}"), "--nocapture"]);
+    child.args(["--exact", name, "--nocapture"]);
     child.env(softhsm::CONF_VARIABLE, staging.conf()).env(CHILD, staging.root());
     for (variable, value) in variables {
         child.env(variable, value.replace("{dir}", &staging.root().display().to_string()));
@@ -150,11 +152,7 @@ pub fn config() -> TokenConfig {
 }
 
 /// Makes new material of an algorithm.
-pub async fn material(
-    token: &HsmToken,
-    number: u8,
-    algorithm: claviger::domain::algorithm::Algorithm,
-) -> Arc<Material> {
+pub async fn material(token: &HsmToken, number: u8, algorithm: Algorithm) -> Arc<Material> {
     let (id, key_id) = (MaterialId::from_bytes([number; 16]), KeyId::from_bytes([number ^ 0x80; 16]));
     let sealed = token.generate(id, key_id, algorithm).await.unwrap();
     Arc::new(Material { id, key_id, algorithm, sealed })
@@ -162,4 +160,41 @@ pub async fn material(
 
 fn pin(text: &str) -> Pin {
     Pin::generated(&Zeroizing::new(text.to_owned()))
+}
+
+/// Runs async test code.
+pub fn run<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap().block_on(work)
+}
+
+/// Encrypts.
+pub async fn encrypt(
+    token: &HsmToken,
+    material: &Arc<Material>,
+    aad: &[u8],
+    data: &[u8],
+) -> Result<SealedData, TokenError> {
+    token.encrypt(Arc::clone(material), aad.to_vec(), Zeroizing::new(data.to_vec())).await
+}
+
+/// Decrypts.
+pub async fn decrypt(
+    token: &HsmToken,
+    material: &Arc<Material>,
+    aad: &[u8],
+    sealed: &SealedData,
+) -> Result<Vec<u8>, TokenError> {
+    let done = token.decrypt(Arc::clone(material), aad.to_vec(), sealed.iv.clone(), sealed.ciphertext.clone()).await;
+    done.map(|data| data.to_vec())
+}
+
+/// Waits until `done` holds, for a time that only a broken token needs.
+pub async fn until<F: Future<Output = bool>>(what: &str, done: impl Fn() -> F) {
+    for _ in 0..600 {
+        if done().await {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("{what} did not happen");
 }

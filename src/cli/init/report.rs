@@ -44,7 +44,9 @@ fn assurance(assurance: &Assurance) -> String {
 const fn protection(protection: Protection) -> &'static str {
     match protection {
         Protection::Trusted => "T: trusted wrapping is enforced; a holder of the user PIN cannot export keys",
-        Protection::NonExtractable => "N: unwrapped keys cannot be extracted; the KEK cannot be replaced by re-wrapping",
+        Protection::NonExtractable => {
+            "N: unwrapped keys cannot be extracted; the KEK cannot be replaced by re-wrapping"
+        }
         Protection::Weak => "W: NOTHING IS ENFORCED: a holder of the user PIN can export keys",
     }
 }

@@ -1,8 +1,8 @@
 //! What every request passes before its rpc, and every answer after it: authentication comes before anything of the
 //! request is read, and answers carry `x-request-id`.
 
-use super::names;
 use super::errors::{WireError, grpc_status, rest_response, rest_response_with};
+use super::names;
 use crate::auth::Authenticator;
 use crate::dialect::RequestId;
 use crate::domain::Dialect;

@@ -7,9 +7,20 @@ const SERVICES: [(&str, &[&str]); 4] = [
     (
         "/yandex.cloud.kms.v1.SymmetricKeyService/",
         &[
-            "Create", "Get", "List", "ListVersions", "Update", "Delete", "SetPrimaryVersion",
-            "ScheduleVersionDestruction", "CancelVersionDestruction", "Rotate", "ListOperations",
-            "ListAccessBindings", "SetAccessBindings", "UpdateAccessBindings",
+            "Create",
+            "Get",
+            "List",
+            "ListVersions",
+            "Update",
+            "Delete",
+            "SetPrimaryVersion",
+            "ScheduleVersionDestruction",
+            "CancelVersionDestruction",
+            "Rotate",
+            "ListOperations",
+            "ListAccessBindings",
+            "SetAccessBindings",
+            "UpdateAccessBindings",
         ],
     ),
     ("/yandex.cloud.kms.v1.SymmetricCryptoService/", &["Encrypt", "Decrypt", "ReEncrypt", "GenerateDataKey"]),
@@ -41,14 +52,17 @@ pub fn operation(method: &Method, path: &str) -> Option<&'static str> {
 
 /// Operations and endpoints are `Get` in their own services: the table names them apart from keys.
 fn rpc(name: &str, rpcs: &[&'static str]) -> Option<&'static str> {
-    let long = |rpc: &&&str| rpc.strip_prefix(name).is_some_and(|rest| matches!(rest, "Operation" | "Endpoint" | "Endpoints"));
+    let long =
+        |rpc: &&&str| rpc.strip_prefix(name).is_some_and(|rest| matches!(rest, "Operation" | "Endpoint" | "Endpoints"));
     rpcs.iter().find(|rpc| **rpc == name).or_else(|| rpcs.iter().find(long)).copied()
 }
 
 fn rest(method: &Method, path: &str) -> Option<&'static str> {
     let (root, below) = match path.strip_prefix('/')?.split_once('/')? {
         (first @ ("operations" | "endpoints"), id) => (first, id),
-        (_, rest) => (rest.split(['/', '?']).nth(1).filter(|part| *part == "keys")?, rest.splitn(3, '/').nth(2).unwrap_or("")),
+        (_, rest) => {
+            (rest.split(['/', '?']).nth(1).filter(|part| *part == "keys")?, rest.splitn(3, '/').nth(2).unwrap_or(""))
+        }
     };
     if let Some((_, verb)) = below.rsplit_once(':') {
         return VERBS.iter().find(|(name, _)| *name == verb).map(|(_, operation)| *operation);

@@ -50,10 +50,14 @@ pub(super) fn internal_names(key: &InternalKey, cluster: ClusterId) -> Names {
 }
 
 /// The intent: an incomplete binding with the ids of all objects that will be made.
+///
+/// A run that was cut off hands its ids on: its objects may still be in the token's place, to be replaced only
+/// when this run's token gets there.
 pub(super) fn intent(
     request: &CeremonyRequest<'_>,
     identity: TokenIdentity,
     capabilities: TokenCapabilities,
+    cut_off: Option<&TokenBinding>,
 ) -> TokenBinding {
     let new_id = || hex::encode(&request.ids.id());
     let kek = |number| KekRecord {
@@ -64,8 +68,13 @@ pub(super) fn intent(
         check_value: None,
         adopted: false,
     };
-    let keks = if request.adopt_kek.is_some() { Vec::new() } else { vec![kek(TRIAL), kek(FIRST)] };
-    let internal = INTERNAL.map(|(role, number)| InternalKey { role, number, object_id: new_id(), public_key: None });
+    let mut keks = cut_off.map(|intent| intent.keks.clone()).unwrap_or_default();
+    if request.adopt_kek.is_none() {
+        let missing = [TRIAL, FIRST].map(|number| (number, keks.iter().all(|kek| kek.number != number)));
+        keks.extend(missing.into_iter().filter(|(_, missing)| *missing).map(|(number, _)| kek(number)));
+    }
+    let key = |(role, number)| InternalKey { role, number, object_id: new_id(), public_key: None };
+    let internal_keys = cut_off.map(|intent| intent.internal_keys.clone());
     let software = softhsm::is_softhsm(&identity);
     TokenBinding {
         cluster_id: request.cluster_id,
@@ -77,6 +86,6 @@ pub(super) fn intent(
         assurance: if software { Assurance::Software } else { request.assurance.clone() },
         attacks: Vec::new(),
         keks,
-        internal_keys: internal.to_vec(),
+        internal_keys: internal_keys.unwrap_or_else(|| INTERNAL.map(key).to_vec()),
     }
 }

@@ -80,12 +80,10 @@ fn make(
     cut_off: Option<&TokenBinding>,
     store: &dyn TokenStateStore,
 ) -> Result<TokenBinding, CeremonyError> {
+    refuse_unstaged(request, module)?;
     let slot = token_slot(request, module)?;
     let identity = module.identity(slot)?;
     refuse_other_token(request, cut_off, &identity.serial)?;
-    if softhsm::is_softhsm(&identity) && request.so_pin.is_some() && request.staging.is_none() {
-        return Err(CeremonyError::NeedsStaging);
-    }
     let session = login(request, module, slot)?;
     let access = Access::new(module, &session, slot);
     if let Some(intent) = cut_off {
@@ -97,7 +95,7 @@ fn make(
     }
     let capabilities = probe::probe(module, &access)?;
     (request.on_step)(Step::Probed);
-    let mut binding = plan::intent(request, identity, capabilities);
+    let mut binding = plan::intent(request, identity, capabilities, cut_off);
     store.save_token_binding(&binding)?;
     (request.on_step)(Step::IntentSaved);
     let ceremony = Ceremony { request, module, access };
@@ -109,6 +107,16 @@ fn make(
     verify_parts(&access, &binding, &parts)?;
     (request.on_step)(Step::Verified);
     Ok(binding)
+}
+
+/// On SoftHSM the security officer's keys are public: nothing is begun where others could see them.
+fn refuse_unstaged(request: &CeremonyRequest<'_>, module: &Module) -> Result<(), CeremonyError> {
+    let trusting = request.so_pin.is_some() && request.adopt_kek.is_none();
+    let softhsm = module.tokens()?.iter().any(|(_, token)| softhsm::is_made_by(&token.manufacturer));
+    if trusting && softhsm && request.staging.is_none() {
+        return Err(CeremonyError::NeedsStaging);
+    }
+    Ok(())
 }
 
 fn token_slot(request: &CeremonyRequest<'_>, module: &Module) -> Result<Slot, CeremonyError> {

@@ -19,8 +19,10 @@ use std::path::{Path, PathBuf};
 
 /// Prefix of the staging directories; what follows is random.
 const PREFIX: &str = "claviger-ceremony-";
-/// Prefix of a copy that is not in its place yet.
-const COPY_PREFIX: &str = ".claviger-copy-";
+/// The directory, inside of the place, of a copy that is not in its place yet. SoftHSM takes every directory in the
+/// place for a token and aborts the process if two are the same one, so the copy lies a level deeper, where it does
+/// not look.
+const COPY_DIRECTORY: &str = ".claviger-copy";
 /// The file that names the place that a staging directory is for.
 const PLACE_FILE: &str = "place";
 /// The file that tells how the imported tokens looked.
@@ -39,6 +41,7 @@ impl Staging {
     /// Makes a staging directory for the SoftHSM token directory `place`, with a copy of the tokens that are there.
     /// What earlier runs for the same place left behind is wiped. The first of `candidates` that is a tmpfs is used
     /// (usually `/dev/shm`, then `$XDG_RUNTIME_DIR`), else the directory beside `place`. `random` makes the name.
+    /// The caller holds the lock of the installation: nobody else runs a ceremony for the same place.
     ///
     /// # Errors
     /// The error of the file system.
@@ -49,7 +52,7 @@ impl Staging {
         for parent in candidates.iter().chain([&beside]) {
             wipe_leftovers(parent, &place)?;
         }
-        wipe_copies(&place)?;
+        wipe_copy(&place)?;
         let parent = candidates.iter().find(|path| is_tmpfs(path)).unwrap_or(&beside);
         let root = parent.join(format!("{PREFIX}{}", uuid::Uuid::from_bytes(*random).simple()));
         // Not recursive: fails if someone made the name before us.
@@ -60,7 +63,10 @@ impl Staging {
     }
 
     fn fill(&self) -> io::Result<()> {
-        write_private(&self.root.join(PLACE_FILE), self.place.as_os_str().as_encoded_bytes())?;
+        // Renamed, so that nobody reads half a path, finds no such place and wipes us.
+        let unfinished = self.root.join("place.new");
+        write_private(&unfinished, self.place.as_os_str().as_encoded_bytes())?;
+        std::fs::rename(unfinished, self.root.join(PLACE_FILE))?;
         DirBuilder::new().mode(0o700).create(self.tokens())?;
         write_private(&self.conf(), softhsm::conf(&self.tokens()).as_bytes())?;
         for (name, path) in token_directories(&self.place)? {
@@ -113,17 +119,15 @@ impl Staging {
         if state_of(&self.place)? != std::fs::read_to_string(self.root.join(IMPORTED_FILE))? {
             return Err(io::Error::other("the tokens were changed by someone else during the ceremony"));
         }
-        let copy = self.place.join(format!("{COPY_PREFIX}{name}"));
+        let outer = self.place.join(COPY_DIRECTORY);
+        DirBuilder::new().mode(0o700).create(&outer)?;
+        let (copy, target) = (outer.join(&name), self.place.join(&name));
         copy_directory(&from, &copy)?;
         copied();
-        let target = self.place.join(name);
-        if target.exists() {
-            renameat_with(CWD, &copy, CWD, &target, RenameFlags::EXCHANGE)?;
-            sync(&self.place)?;
-            return wipe(&copy);
-        }
-        std::fs::rename(&copy, &target)?;
-        sync(&self.place)
+        let how = if target.exists() { RenameFlags::EXCHANGE } else { RenameFlags::NOREPLACE };
+        renameat_with(CWD, &copy, CWD, &target, how)?;
+        sync(&self.place)?;
+        wipe(&outer)
     }
 
     /// Wipes the directory.
@@ -144,33 +148,36 @@ fn read_place(root: &Path) -> io::Result<PathBuf> {
     Ok(std::ffi::OsString::from_vec(std::fs::read(root.join(PLACE_FILE))?).into())
 }
 
-/// Wipes staging directories of this user that were made for the same place.
+/// Wipes staging directories of this user that were made for the same place, or for one that is no more.
 fn wipe_leftovers(parent: &Path, place: &Path) -> io::Result<()> {
     let Ok(entries) = std::fs::read_dir(parent) else {
         return Ok(());
     };
-    for entry in entries {
-        let entry = entry?;
+    for entry in entries.flatten() {
         if !entry.file_name().to_string_lossy().starts_with(PREFIX) {
             continue;
         }
-        let ours = Staging::reopen(&entry.path()).is_ok_and(|staging| staging.place == place);
-        if ours {
-            wipe(&entry.path())?;
+        let left_over =
+            Staging::reopen(&entry.path()).is_ok_and(|staging| staging.place == place || !staging.place.exists());
+        if left_over {
+            gone_is_fine(wipe(&entry.path()))?;
         }
     }
     Ok(())
 }
 
-/// Wipes copies that a crash kept from their place.
-fn wipe_copies(place: &Path) -> io::Result<()> {
-    for entry in std::fs::read_dir(place)? {
-        let entry = entry?;
-        if entry.file_name().to_string_lossy().starts_with(COPY_PREFIX) {
-            wipe(&entry.path())?;
-        }
+/// Somebody else may be wiping the same directory.
+fn gone_is_fine(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
     }
-    Ok(())
+}
+
+/// Wipes a copy that a crash kept from its place.
+fn wipe_copy(place: &Path) -> io::Result<()> {
+    let copy = place.join(COPY_DIRECTORY);
+    if copy.exists() { wipe(&copy) } else { Ok(()) }
 }
 
 /// The directories of tokens, without unfinished copies.
@@ -179,7 +186,7 @@ fn token_directories(tokens: &Path) -> io::Result<Vec<(String, PathBuf)>> {
     for entry in std::fs::read_dir(tokens)? {
         let entry = entry?;
         let name = entry.file_name().to_string_lossy().into_owned();
-        if entry.file_type()?.is_dir() && !name.starts_with(COPY_PREFIX) {
+        if entry.file_type()?.is_dir() && name != COPY_DIRECTORY {
             found.push((name, entry.path()));
         }
     }
@@ -247,4 +254,65 @@ fn overwrite(path: &Path) -> io::Result<()> {
     let size = usize::try_from(file.metadata()?.len()).unwrap_or(0);
     file.write_all(&vec![0; size])?;
     file.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    const TOKEN: &str = "8f3a1c2e-77aa-1234-5b6c-7d8e9f001122";
+    const SERIAL: &str = "5b6c7d8e9f001122";
+
+    /// A place with one token that has one object.
+    fn place(temp: &Path) -> PathBuf {
+        let place = temp.join("tokens");
+        std::fs::create_dir_all(place.join(TOKEN)).unwrap();
+        std::fs::write(place.join(TOKEN).join("a.object"), "old").unwrap();
+        place
+    }
+
+    fn content(path: &Path) -> String {
+        std::fs::read_to_string(path.join(TOKEN).join("a.object")).unwrap()
+    }
+
+    #[test]
+    fn the_directory_is_private_and_holds_a_copy() {
+        let temp = tempfile::tempdir().unwrap();
+        let staging = Staging::prepare(&place(temp.path()), &[], &[1; 16]).unwrap();
+        assert_eq!(std::fs::metadata(staging.root()).unwrap().permissions().mode() & 0o777, 0o700);
+        assert_eq!(content(&staging.tokens()), "old");
+        assert_eq!(Staging::reopen(staging.root()).unwrap(), staging);
+        std::fs::set_permissions(staging.root(), std::fs::Permissions::from_mode(0o755)).unwrap();
+        assert!(Staging::reopen(staging.root()).is_err(), "others could look in");
+    }
+
+    #[test]
+    fn leftovers_of_the_same_place_are_wiped_and_others_stay() {
+        let (temp, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let shared = tempfile::tempdir_in("/dev/shm").unwrap();
+        let candidates = [shared.path().to_path_buf()];
+        let place = place(temp.path());
+        let first = Staging::prepare(&place, &candidates, &[1; 16]).unwrap();
+        let others = Staging::prepare(other.path(), &candidates, &[2; 16]).unwrap();
+        assert!(first.root().starts_with(shared.path()), "a tmpfs is preferred");
+        let second = Staging::prepare(&place, &candidates, &[3; 16]).unwrap();
+        assert!(!first.root().exists() && others.root().exists() && second.root().exists());
+        second.remove().unwrap();
+        drop(other);
+        Staging::prepare(&place, &candidates, &[4; 16]).unwrap().remove().unwrap();
+        assert!(!others.root().exists(), "its place is no more");
+    }
+
+    #[test]
+    fn publishing_replaces_the_token_in_one_step_and_leaves_nothing_else() {
+        let temp = tempfile::tempdir().unwrap();
+        let place = place(temp.path());
+        let staging = Staging::prepare(&place, &[], &[1; 16]).unwrap();
+        std::fs::write(staging.tokens().join(TOKEN).join("a.object"), "new").unwrap();
+        staging.publish(SERIAL, &|| assert_eq!(content(&place), "old")).unwrap();
+        assert_eq!(content(&place), "new");
+        assert_eq!(std::fs::read_dir(&place).unwrap().count(), 1);
+        assert!(staging.publish("0000", &|| ()).is_err(), "no such token");
+    }
 }

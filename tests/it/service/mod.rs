@@ -1,10 +1,10 @@
 //! The use cases over a real token and a real database, with a clock that the test moves.
 
+mod core;
 mod faulty_store;
 mod maintenance;
 mod rules;
 
-use crate::support::core::CoreFixture;
 use claviger::domain::Dialect;
 use claviger::domain::access::{Caller, Role};
 use claviger::domain::algorithm::Algorithm;
@@ -18,6 +18,8 @@ use claviger::service::ports::Store;
 use claviger::service::request::{CreateKey, Decrypt, Encrypt, RequestContext};
 use claviger::service::{Kms, KmsParts, KmsSettings};
 use claviger::testing::ManualClock;
+use core::Core;
+pub use core::in_own_process;
 use faulty_store::FaultyStore;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,7 +30,7 @@ pub const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// A service with a moving clock and a store that can be switched off.
 pub struct Service {
-    pub core: CoreFixture,
+    pub core: Core,
     pub clock: Arc<ManualClock>,
     pub store: Arc<FaultyStore>,
     pub kms: Kms,
@@ -49,14 +51,13 @@ pub fn settings() -> KmsSettings {
 }
 
 impl Service {
-    pub async fn start() -> Self {
-        Self::with(settings()).await
+    pub async fn start(core: Core) -> Self {
+        Self::with(core, settings()).await
     }
 
-    pub async fn with(settings: KmsSettings) -> Self {
-        let core = CoreFixture::start().await;
+    pub async fn with(core: Core, settings: KmsSettings) -> Self {
         let clock = Arc::new(ManualClock::at(Timestamp::from_micros(1_800_000_000_000_000)));
-        let store = Arc::new(FaultyStore::new(core.store()));
+        let store = Arc::new(FaultyStore::new(Arc::clone(&core.store)));
         let kms = Self::kms_over(&core, &clock, &store, settings);
         let roles = [Role::Admin, Role::KeysEncrypterDecrypter, Role::Operator];
         let administration = kms.ensure_administration("tests", "administrator", &roles).await.unwrap();
@@ -69,17 +70,12 @@ impl Service {
         Self { core, clock, store, kms, ctx }
     }
 
-    fn kms_over(
-        core: &CoreFixture,
-        clock: &Arc<ManualClock>,
-        store: &Arc<FaultyStore>,
-        settings: KmsSettings,
-    ) -> Kms {
+    fn kms_over(core: &Core, clock: &Arc<ManualClock>, store: &Arc<FaultyStore>, settings: KmsSettings) -> Kms {
         Kms::new(KmsParts {
             store: Arc::clone(store) as Arc<dyn Store>,
-            token: core.token(),
+            token: Arc::clone(&core.token),
             clock: Arc::clone(clock) as Arc<_>,
-            ids: core.ids(),
+            ids: Arc::clone(&core.ids),
             settings,
         })
     }

@@ -1,4 +1,5 @@
 //! Starting and ending `claviger dev`.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
 use super::client::{Grpc, Rest};
 use std::collections::BTreeMap;
@@ -59,9 +60,8 @@ impl Home {
 
     /// The command, ready to be run, on free ports, with nothing of this process's own settings.
     pub fn command(&self) -> Command {
-        let file = |name: &str| {
-            File::options().append(true).create(true).open(self.directory.path().join(name)).unwrap()
-        };
+        let file =
+            |name: &str| File::options().append(true).create(true).open(self.directory.path().join(name)).unwrap();
         let mut command = claviger();
         command.arg("dev").arg("--data-dir").arg(self.data());
         for (flag, address) in [("--listen", "127.0.0.1:0"), ("--tls-listen", "127.0.0.1:0")] {

@@ -1,0 +1,99 @@
+//! Every read is an index search, also with 200,000 keys: asked of SQLite itself.
+
+use crate::domain::time::Timestamp;
+use crate::store::sql::{Sql, Value};
+use crate::store::sqlite::Sqlite;
+use crate::store::table::{COUNTERS, CREDENTIALS, FOLDERS, KEYS, PRINCIPALS, VERSIONS};
+use crate::store::{due, reads};
+
+/// 200,000 keys of one version each in one folder; every thousandth is due, scheduled or leaving at 5000 or later.
+fn seeded(dir: &tempfile::TempDir) -> Sqlite {
+    let mut sql = Sqlite::writer(&dir.path().join("plans.db")).unwrap();
+    sql.migrate().unwrap();
+    let numbers = "WITH RECURSIVE n (i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 200000)";
+    let rows = [
+        "INSERT INTO folders VALUES (zeroblob(16), 1, 'f', 0, 1, zeroblob(32))".to_owned(),
+        "INSERT INTO materials VALUES (1, zeroblob(40))".to_owned(),
+        format!(
+            "{numbers} INSERT INTO keys SELECT CAST(format('%016d', i) AS BLOB), zeroblob(16), 'yandex', i, NULL, 'r', 'n', 'd',
+            '{{}}',
+            '{{}}', 4, iif(i % 1000 = 1, 'pending_deletion', 'live'), 'active', iif(i % 1000 = 1, i + 5000, NULL), NULL,
+            zeroblob(16), 2, i, i, 60, i, 'yandex', iif(i % 1000 = 0, i + 5000, NULL), 0, 0, 1, zeroblob(32) FROM n"
+        ),
+        "INSERT INTO versions SELECT keys.id, keys.id, 1, 4, 'database', 'creation', created_at,
+            iif(created_at % 1000 = 2, 'scheduled', 'active'), NULL,
+            iif(created_at % 1000 = 2, created_at + 5000, NULL),
+            NULL, 0, 1, 1, zeroblob(32), 1, zeroblob(32)
+            FROM keys"
+            .to_owned(),
+        format!("{numbers} INSERT INTO row_heads SELECT CAST(format('%016d', i) AS BLOB), 1, zeroblob(32) FROM n"),
+    ];
+    sql.execute("BEGIN", &[]).unwrap();
+    for statement in rows {
+        sql.execute(&statement, &[]).unwrap();
+    }
+    sql.execute("COMMIT", &[]).unwrap();
+    sql
+}
+
+/// The steps of SQLite's plan for a statement.
+fn plan(sql: &Sqlite, statement: &str) -> Vec<String> {
+    let placeholders = (1..=9).filter(|number| statement.contains(&format!("?{number}"))).count();
+    let rows = sql.query(&format!("EXPLAIN QUERY PLAN {statement}"), &vec![Value::Null; placeholders]).unwrap();
+    let text = |row: &Vec<Value>| match &row[3] {
+        Value::Text(text) => text.clone(),
+        other => panic!("{other:?}"),
+    };
+    rows.iter().map(text).collect()
+}
+
+fn statements() -> Vec<(String, &'static str)> {
+    let by_key = |table: &crate::store::table::Table| table.select_by_key.clone();
+    let heads = "SELECT id, row_seq, row_mac FROM row_heads WHERE id BETWEEN ?1 AND ?2";
+    let with_material = "SELECT 1 FROM versions WHERE key_id = ?1 AND blob_sha256 IS NOT NULL LIMIT 1";
+    vec![
+        (by_key(&KEYS), "sqlite_autoindex_keys_1 (id=?)"),
+        (by_key(&VERSIONS), "sqlite_autoindex_versions_1 (id=?)"),
+        (by_key(&COUNTERS), "sqlite_autoindex_counters_1 (id=?)"),
+        (by_key(&FOLDERS), "sqlite_autoindex_folders_1 (id=?)"),
+        (by_key(&PRINCIPALS), "sqlite_autoindex_principals_1 (id=?)"),
+        (format!("{} WHERE token_sha256 = ?1 LIMIT 1", CREDENTIALS.select), "(token_sha256=?)"),
+        (heads.to_owned(), "PRIMARY KEY (id>? AND id<?)"),
+        (reads::keys_statement(), "keys_listed (folder_id=? AND (created_at,id)>(?,?))"),
+        (reads::versions_statement(), "(key_id=? AND number<?)"),
+        (reads::OPERATIONS_STATEMENT.to_owned(), "operations_of_key (key_id=? AND (created_at,id)<(?,?))"),
+        (with_material.to_owned(), "versions_with_material (key_id=?)"),
+        (due::ROTATIONS.to_owned(), "COVERING INDEX keys_firing (fires_at<?)"),
+        (due::DESTRUCTIONS.to_owned(), "versions_scheduled (destroy_at<?)"),
+        (due::UNFINISHED_DESTRUCTIONS.to_owned(), "versions_destroying"),
+        (due::DELETIONS.to_owned(), "COVERING INDEX keys_leaving (delete_at<?)"),
+        (due::UNFINISHED_DELETIONS.to_owned(), "deletions_under_way"),
+        (due::NEXT[0].to_owned(), "COVERING INDEX keys_firing (fires_at>?)"),
+        (due::NEXT[1].to_owned(), "versions_scheduled (destroy_at>?)"),
+        (due::NEXT[2].to_owned(), "COVERING INDEX keys_leaving (delete_at>?)"),
+    ]
+}
+
+#[test]
+fn reads_search_an_index_and_sort_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let sql = seeded(&dir);
+    for analyzed in [false, true] {
+        if analyzed {
+            sql.execute("ANALYZE", &[]).unwrap();
+        }
+        for (statement, expected) in statements() {
+            let steps = plan(&sql, &statement);
+            let what = format!("analyzed: {analyzed}: {statement}: {steps:#?}");
+            assert_eq!(steps.len(), 1, "{what}");
+            assert!(steps[0].contains(expected), "{what}");
+            // The two work lists are read from their beginning: everything in them is unfinished work.
+            let work_list = statement == due::UNFINISHED_DELETIONS || statement == due::UNFINISHED_DESTRUCTIONS;
+            assert!(work_list || steps[0].starts_with("SEARCH"), "{what}");
+        }
+    }
+    let found = due::due(&sql, Timestamp::from_micros(9_000), 100).unwrap();
+    assert_eq!((found.rotations.len(), found.deletions.len(), found.destructions.len()), (4, 4, 4));
+    let next = due::next_due_after(&sql, Timestamp::from_micros(9_000)).unwrap();
+    assert_eq!(next, Some(Timestamp::from_micros(9_001)));
+}

@@ -1,0 +1,230 @@
+//! A database writer is not an administrator: what is written past the service is found.
+
+use super::fixture::{
+    Db, assert_alarm, at, bytes, credential, folder_id, key_id, principal_id, sealed, token_hash, version_id,
+};
+use claviger::domain::version::VersionState;
+use claviger::service::ports::{BlobUpdate, BootInstant, Change, Heartbeat, Store};
+use rusqlite::params;
+use std::time::Duration;
+
+#[tokio::test]
+async fn two_swapped_blobs_are_found() {
+    let db = Db::new().await;
+    for (row, number) in [(1, 2), (2, 1)] {
+        db.tamper("UPDATE materials SET blob = ?1 WHERE id = ?2", params![sealed(number, 1).bytes, row]);
+    }
+    for number in [1, 2] {
+        let result = db.store.material(key_id(number), version_id(number, 1)).await;
+        assert_alarm(&result, "versions");
+    }
+}
+
+#[tokio::test]
+async fn two_swapped_material_rows_are_found() {
+    let db = Db::new().await;
+    let swap = "WITH old AS MATERIALIZED (SELECT id, material_row, blob_sha256 FROM versions)
+        UPDATE versions SET material_row = old.material_row, blob_sha256 = old.blob_sha256
+        FROM old WHERE old.id <> versions.id";
+    db.tamper(swap, []);
+    for number in [1, 2] {
+        assert_alarm(&db.store.material(key_id(number), version_id(number, 1)).await, "versions");
+    }
+}
+
+#[tokio::test]
+async fn a_version_moved_to_another_key_is_found() {
+    let db = Db::new().await;
+    let (key, version) = (*key_id(2).as_bytes(), *version_id(1, 1).as_bytes());
+    db.tamper("UPDATE versions SET key_id = ?1, number = 2 WHERE id = ?2", params![key, version]);
+    assert_alarm(&db.store.material(key_id(2), version_id(1, 1)).await, "versions");
+    assert_alarm(&db.store.material(key_id(1), version_id(1, 1)).await, "versions");
+}
+
+#[tokio::test]
+async fn versions_of_two_keys_with_swapped_ids_are_found() {
+    let db = Db::new().await;
+    let (first, second) = (*version_id(1, 1).as_bytes(), *version_id(2, 1).as_bytes());
+    let raw = db.raw();
+    let rename = "UPDATE versions SET id = ?1 WHERE id = ?2";
+    for (new, old) in [([0; 16], first), (first, second), (second, [0; 16])] {
+        assert_eq!(raw.execute(rename, params![new, old]).unwrap(), 1);
+    }
+    for number in [1, 2] {
+        assert_alarm(&db.store.material(key_id(number), version_id(number, 1)).await, "versions");
+    }
+}
+
+#[tokio::test]
+async fn a_flipped_algorithm_is_found() {
+    let db = Db::new().await;
+    db.tamper("UPDATE versions SET algorithm = 3", []);
+    db.tamper("UPDATE keys SET default_algorithm = 3", []);
+    assert_alarm(&db.store.material(key_id(1), version_id(1, 1)).await, "versions");
+    assert_alarm(&db.store.key(key_id(1)).await, "keys");
+    assert_alarm(&db.store.keys(folder_id(), None, 10).await, "keys");
+}
+
+#[tokio::test]
+async fn every_column_of_every_sealed_table_is_covered() {
+    let beat = Heartbeat {
+        at: at(1),
+        boot: BootInstant { boot_id: "b".to_owned(), elapsed: Duration::ZERO },
+        held: Some("leap".to_owned()),
+    };
+    let tables = ["folders", "principals", "credentials", "bindings", "keys", "versions", "counters", "heartbeat"];
+    let db = Db::new().await;
+    db.store.beat(beat).await.unwrap();
+    for table in tables {
+        let raw = db.raw();
+        let mut columns = raw.prepare("SELECT name, type FROM pragma_table_info(?1) WHERE pk = 0").unwrap();
+        let columns = columns.query_map([table], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        for (column, kind) in columns.map(Result::<(String, String), _>::unwrap) {
+            attack_column(&db, table, &column, &kind).await;
+        }
+    }
+}
+
+/// Changes one column of one row, looks for the alarm, and puts it back.
+async fn attack_column(db: &Db, table: &str, column: &str, kind: &str) {
+    let raw = db.raw();
+    raw.pragma_update(None, "ignore_check_constraints", "ON").unwrap();
+    let select = format!("SELECT rowid, {column} FROM {table} ORDER BY rowid LIMIT 1");
+    let (row, old): (i64, rusqlite::types::Value) =
+        raw.query_row(&select, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    let new = match kind {
+        "INTEGER" => format!("coalesce({column}, 0) + 1"),
+        "TEXT" => format!("coalesce({column}, '') || 'x'"),
+        _ => "randomblob(16)".to_owned(),
+    };
+    let update = format!("UPDATE {table} SET {column} = {new} WHERE rowid = ?1");
+    assert_eq!(raw.execute(&update, [row]).unwrap(), 1);
+    let found = match table {
+        "folders" => db.store.folder(folder_id()).await.map(drop),
+        "principals" => db.store.principal(principal_id()).await.map(drop),
+        // A row whose hash was changed is not found by the token any more; it is in the list.
+        "credentials" if column == "token_sha256" => db.store.credentials_of(principal_id()).await.map(drop),
+        "credentials" => db.store.credential_by_token(token_hash(1)).await.map(drop),
+        "bindings" => db.store.bindings(folder_id()).await.map(drop),
+        "keys" => db.store.key(key_id(1)).await.map(drop),
+        "versions" => db.store.material(key_id(1), version_id(1, 1)).await.map(drop),
+        "counters" => db.store.lease_invocations(version_id(1, 1), 1).await.map(drop),
+        _ => db.store.heartbeat().await.map(drop),
+    };
+    assert!(found.is_err(), "{table}.{column} can be changed unnoticed");
+    assert_alarm(&found, table);
+    let restore = format!("UPDATE {table} SET {column} = ?2 WHERE rowid = ?1");
+    assert_eq!(raw.execute(&restore, params![row, old]).unwrap(), 1);
+}
+
+#[tokio::test]
+async fn a_lowered_counter_is_found() {
+    let db = Db::new().await;
+    db.store.lease_invocations(version_id(1, 1), 1000).await.unwrap();
+    db.tamper("UPDATE counters SET leased = 0", []);
+    assert_alarm(&db.store.lease_invocations(version_id(1, 1), 1).await, "counters");
+}
+
+#[tokio::test]
+async fn a_deleted_counter_is_found_and_not_begun_anew() {
+    let db = Db::new().await;
+    db.store.lease_invocations(version_id(1, 1), 1000).await.unwrap();
+    db.tamper("DELETE FROM counters", []);
+    assert_alarm(&db.store.lease_invocations(version_id(1, 1), 1).await, "counters");
+    assert_alarm(&db.store.commit(vec![Change::InsertCounter(version_id(1, 1))]).await, "counters");
+    db.tamper("DELETE FROM row_heads", []);
+    assert_alarm(&db.store.lease_invocations(version_id(1, 1), 1).await, "counters");
+    assert_alarm(&db.store.commit(vec![Change::InsertCounter(version_id(1, 1))]).await, "counters");
+}
+
+#[tokio::test]
+async fn an_added_token_hash_is_no_credential() {
+    let db = Db::new().await;
+    let statement = "INSERT INTO credentials SELECT ?1, principal_id, folder_id, kind, ?2, created_at, expires_at,
+        revoked_at, row_seq, row_mac FROM credentials";
+    db.tamper(statement, params![bytes(5, 9), token_hash(9)]);
+    assert_alarm(&db.store.credential_by_token(token_hash(9)).await, "credentials");
+    db.tamper(
+        "UPDATE credentials SET token_sha256 = ?1 WHERE id = ?2",
+        params![token_hash(8), credential(1).id.as_bytes()],
+    );
+    assert_alarm(&db.store.credential_by_token(token_hash(8)).await, "credentials");
+}
+
+#[tokio::test]
+async fn an_added_binding_is_no_right() {
+    let db = Db::new().await;
+    let json = format!(r#"[{{"role":"kms.keys.encrypterDecrypter","principal_id":"{}"}}]"#, principal_id());
+    db.tamper("UPDATE bindings SET bindings = ?1", [&json]);
+    assert_alarm(&db.store.bindings(folder_id()).await, "bindings");
+    db.tamper("DELETE FROM bindings", []);
+    assert_alarm(&db.store.bindings(folder_id()).await, "bindings");
+    let planted = "INSERT INTO bindings VALUES (?1, ?2, 1, zeroblob(32))";
+    db.tamper(planted, params![bytes(1, 2), json]);
+    let other = claviger::domain::id::FolderId::from_bytes(bytes(1, 2));
+    assert_alarm(&db.store.bindings(other).await, "bindings");
+}
+
+#[tokio::test]
+async fn an_added_administrator_is_nobody() {
+    let db = Db::new().await;
+    let statement = "INSERT INTO principals SELECT ?1, folder_id, kind, 'me too', 0, row_seq, row_mac FROM principals";
+    db.tamper(statement, [bytes(2, 2)]);
+    let id = claviger::domain::id::PrincipalId::from_bytes(bytes(2, 2));
+    assert_alarm(&db.store.principal(id).await, "principals");
+    assert_alarm(&db.store.first_principal(folder_id()).await, "principals");
+}
+
+#[tokio::test]
+async fn an_added_head_does_not_make_a_planted_row_good() {
+    let db = Db::new().await;
+    let raw = db.raw();
+    db.tamper("INSERT INTO counters VALUES (?1, 0, 1, zeroblob(32))", [bytes(4, 77)]);
+    let encoded = [b"\x02\0\0\0\0\0\0\0\x08counters\x03\0\0\0\0\0\0\0\x10".as_slice(), &bytes(4, 77)].concat();
+    let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &encoded);
+    raw.execute("INSERT INTO row_heads VALUES (?1, 1, zeroblob(32))", [&hash.as_ref()[..16]]).unwrap();
+    let planted = claviger::domain::id::MaterialId::from_bytes(bytes(4, 77));
+    assert_alarm(&db.store.lease_invocations(planted, 1).await, "counters");
+}
+
+#[tokio::test]
+async fn a_deleted_key_or_version_is_not_merely_absent() {
+    let db = Db::new().await;
+    db.tamper("DELETE FROM versions WHERE id = ?1", [version_id(1, 1).as_bytes()]);
+    assert_alarm(&db.store.material(key_id(1), version_id(1, 1)).await, "versions");
+    assert_alarm(&db.store.versions(key_id(1), None, 10).await, "versions");
+    assert_alarm(&db.store.keys(folder_id(), None, 10).await, "versions");
+    db.tamper("DELETE FROM keys WHERE id = ?1", [key_id(1).as_bytes()]);
+    assert_alarm(&db.store.key(key_id(1)).await, "keys");
+    assert_eq!(db.store.stats().integrity_alarms, 4);
+}
+
+#[tokio::test]
+async fn a_write_does_not_bless_what_was_changed_beside_it() {
+    let db = Db::new().await;
+    let head = "UPDATE row_heads SET row_seq = row_seq + 1";
+    db.tamper(head, []);
+    let mut stored = super::fixture::key(1);
+    stored.deletion_protection = true;
+    let change = Change::UpdateKey(Box::new(claviger::service::ports::Stored { value: stored, row_seq: 1 }));
+    assert_alarm(&db.store.commit(vec![change]).await, "keys");
+}
+
+#[tokio::test]
+async fn a_destroyed_version_cannot_be_revived_from_an_old_copy() {
+    let db = Db::new().await;
+    let old = db.dir.path().join("old.db");
+    db.raw().execute("VACUUM INTO ?1", [old.to_str().unwrap()]).unwrap();
+    let mut stored = db.version(1, 1).await;
+    stored.value.state = VersionState::Destroying { destroy_at: at(1) };
+    db.store.commit(vec![Change::UpdateVersion(Box::new(stored), BlobUpdate::Overwrite)]).await.unwrap();
+    db.store.erase_copies().await.unwrap();
+    let raw = db.raw();
+    raw.execute("ATTACH ?1 AS old", [old.to_str().unwrap()]).unwrap();
+    for table in ["versions", "materials"] {
+        raw.execute(&format!("REPLACE INTO main.{table} SELECT * FROM old.{table}"), []).unwrap();
+    }
+    assert_alarm(&db.store.material(key_id(1), version_id(1, 1)).await, "versions");
+    let db = db.restart().unwrap();
+    assert_alarm(&db.store.material(key_id(1), version_id(1, 1)).await, "versions");
+}

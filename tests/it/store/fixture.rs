@@ -1,0 +1,227 @@
+//! A database in a temporary directory, with a folder, a principal, a credential, bindings and keys.
+
+use claviger::domain::Dialect;
+use claviger::domain::access::{Binding, BindingSet, Role};
+use claviger::domain::algorithm::Algorithm;
+use claviger::domain::id::{AccountId, CredentialId, FolderId, KeyId, MaterialId, OperationId, PrincipalId};
+use claviger::domain::key::{Key, KeyState, Switch};
+use claviger::domain::operation::{KeyView, Operation, OperationKind, Snapshot};
+use claviger::domain::text::{Description, Labels, Name};
+use claviger::domain::time::Timestamp;
+use claviger::domain::version::{KeyVersion, Residency, VersionOrigin, VersionState};
+use claviger::service::ports::{
+    Change, CredentialRecord, CredentialSecret, Folder, Principal, PrincipalKind, SealedMaterial, Store, StoreError,
+    Stored,
+};
+use claviger::store::SqliteStore;
+use rusqlite::{Connection, Params};
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::path::PathBuf;
+use std::time::Duration;
+use tempfile::TempDir;
+use zeroize::Zeroizing;
+
+pub const ROW_KEY: [u8; 32] = [7; 32];
+
+/// 16 bytes that differ for each pair of arguments and spread like a UUID's.
+pub fn bytes(kind: u8, number: u32) -> [u8; 16] {
+    let spread = number.wrapping_mul(2_654_435_761).to_be_bytes();
+    let mut id = [kind; 16];
+    id[..4].copy_from_slice(&spread);
+    id[12..].copy_from_slice(&number.to_be_bytes());
+    id
+}
+
+pub fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_micros(seconds * 1_000_000)
+}
+
+pub fn folder_id() -> FolderId {
+    FolderId::from_bytes(bytes(1, 1))
+}
+
+pub fn principal_id() -> PrincipalId {
+    PrincipalId::from_bytes(bytes(2, 1))
+}
+
+pub fn key_id(number: u32) -> KeyId {
+    KeyId::from_bytes(bytes(3, number))
+}
+
+/// The id of version `version` of key `key`.
+pub fn version_id(key: u32, version: u32) -> MaterialId {
+    MaterialId::from_bytes(bytes(4, key * 1000 + version))
+}
+
+pub fn folder() -> Folder {
+    let account_id = AccountId::from_random([9; 8]);
+    Folder { id: folder_id(), account_id, name: "default".to_owned(), created_at: at(1) }
+}
+
+pub fn principal() -> Principal {
+    let kind = PrincipalKind::User;
+    Principal { id: principal_id(), folder_id: folder_id(), kind, name: "administrator".to_owned(), created_at: at(1) }
+}
+
+pub fn credential(number: u32) -> CredentialRecord {
+    CredentialRecord {
+        id: CredentialId::from_bytes(bytes(5, number)),
+        principal_id: principal_id(),
+        folder_id: folder_id(),
+        name: "tests".into(),
+        secret: CredentialSecret::TokenSha256(token_hash(number)),
+        created_at: at(i64::from(number)),
+        expires_at: None,
+        revoked_at: None,
+    }
+}
+
+pub fn token_hash(number: u32) -> [u8; 32] {
+    let mut hash = [0xab; 32];
+    hash[..16].copy_from_slice(&bytes(6, number));
+    hash
+}
+
+pub fn administrators() -> BindingSet {
+    BindingSet(vec![Binding { role: Role::Admin, principal_id: principal_id() }])
+}
+
+pub fn key(number: u32) -> Key {
+    Key {
+        id: key_id(number),
+        folder_id: folder_id(),
+        created_by_dialect: Dialect::Yandex,
+        key_tag: key_id(number).simple(),
+        key_name: None,
+        region: "eu-central-1".to_owned(),
+        name: Name::new(format!("key {number}")).unwrap(),
+        description: Description::new("a description".to_owned(), 1024).unwrap(),
+        labels: Labels::new(BTreeMap::from([("team".to_owned(), "payments".to_owned())])).unwrap(),
+        tags: BTreeMap::from([("Cost Center".to_owned(), "42".to_owned())]),
+        default_algorithm: Algorithm::Aes256Hsm,
+        state: KeyState::Live { switch: Switch::Active },
+        primary_version: version_id(number, 1),
+        latest_version_number: 1,
+        created_at: at(100 + i64::from(number)),
+        rotated_at: at(100 + i64::from(number)),
+        rotation: None,
+        deletion_protection: false,
+        min_destruction_wait: Duration::from_secs(86_400),
+    }
+}
+
+pub fn version(key: u32, number: u32) -> KeyVersion {
+    KeyVersion {
+        id: version_id(key, number),
+        key_id: key_id(key),
+        number,
+        algorithm: Algorithm::Aes256Hsm,
+        residency: Residency::Database,
+        origin: VersionOrigin::Creation,
+        created_at: at(100),
+        state: VersionState::Active,
+        pin_holder_can_export: false,
+    }
+}
+
+/// Bytes that can be searched for in a file.
+pub fn sealed(key: u32, number: u32) -> SealedMaterial {
+    let mut blob = Vec::from(b"sealed-material-".as_slice());
+    blob.extend_from_slice(&bytes(7, key * 1000 + number));
+    blob.extend_from_slice(b"-end-eight");
+    SealedMaterial { sealed_by: 1, bytes: blob }
+}
+
+pub fn operation(number: u32, key: Key, version: KeyVersion) -> Operation {
+    Operation {
+        id: OperationId::from_bytes(bytes(8, number)),
+        key_id: key.id,
+        kind: OperationKind::CreateKey,
+        created_at: at(i64::from(number)),
+        created_by: Some(principal_id()),
+        snapshot: Snapshot::Key(Box::new(KeyView { key, primary: version })),
+    }
+}
+
+pub fn insert_key(number: u32) -> Vec<Change> {
+    vec![
+        Change::InsertKey(Box::new(key(number))),
+        Change::InsertVersion(Box::new(version(number, 1)), sealed(number, 1)),
+    ]
+}
+
+/// A new version of a key that has `before` of them.
+pub fn rotation(stored: &Stored<Key>, number: u32) -> Vec<Change> {
+    let newest = stored.value.latest_version_number + 1;
+    let mut changed = stored.clone();
+    changed.value.latest_version_number = newest;
+    vec![
+        Change::InsertVersion(Box::new(version(number, newest)), sealed(number, newest)),
+        Change::UpdateKey(Box::new(changed)),
+    ]
+}
+
+pub struct Db {
+    pub dir: TempDir,
+    pub store: SqliteStore,
+}
+
+impl Db {
+    /// With folder, principal, credential 1, bindings and keys 1 and 2 of one version each.
+    pub async fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(dir.path().join("claviger.db")).unwrap();
+        let store = store.unlock(Zeroizing::new(ROW_KEY)).unwrap();
+        let mut changes = vec![
+            Change::InsertFolder(folder()),
+            Change::InsertPrincipal(principal()),
+            Change::InsertCredential(credential(1)),
+            Change::PutBindings(folder_id(), Stored { value: administrators(), row_seq: 0 }),
+        ];
+        changes.extend(insert_key(1));
+        changes.extend(insert_key(2));
+        store.commit(changes).await.unwrap();
+        Self { dir, store }
+    }
+
+    pub fn path(&self) -> PathBuf {
+        self.dir.path().join("claviger.db")
+    }
+
+    /// Stops the store and starts it again, as a restart of the process does.
+    pub fn restart(self) -> Result<Self, StoreError> {
+        let Self { dir, store } = self;
+        drop(store);
+        let store = SqliteStore::open(dir.path().join("claviger.db"))?.unlock(Zeroizing::new(ROW_KEY))?;
+        Ok(Self { dir, store })
+    }
+
+    /// The attacker's own connection to the file.
+    pub fn raw(&self) -> Connection {
+        let connection = Connection::open(self.path()).unwrap();
+        connection.pragma_update(None, "foreign_keys", "OFF").unwrap();
+        connection
+    }
+
+    /// Runs an attacker's statement, which has to change something.
+    pub fn tamper(&self, sql: &str, params: impl Params) {
+        assert_ne!(self.raw().execute(sql, params).unwrap(), 0, "the attack changed nothing: {sql}");
+    }
+
+    pub async fn key(&self, number: u32) -> Stored<Key> {
+        self.store.key(key_id(number)).await.unwrap().unwrap()
+    }
+
+    pub async fn version(&self, key: u32, number: u32) -> Stored<KeyVersion> {
+        self.store.material(key_id(key), version_id(key, number)).await.unwrap().unwrap().version
+    }
+}
+
+#[track_caller]
+pub fn assert_alarm<T: Debug>(result: &Result<T, StoreError>, table: &str) {
+    match result {
+        Err(StoreError::Integrity { table: found, .. }) if *found == table => {}
+        other => panic!("expected an integrity alarm for {table}, got {other:?}"),
+    }
+}
