@@ -35,8 +35,7 @@ pub fn bytes(id: &str) -> Vec<u8> {
 
 /// The sealed material of a version.
 pub fn material(connection: &Connection, version_id: &str) -> Vec<u8> {
-    let statement =
-        "SELECT m.blob FROM materials m JOIN versions v ON v.material_row = m.id WHERE v.id = ?1";
+    let statement = "SELECT m.blob FROM materials m JOIN versions v ON v.material_row = m.id WHERE v.id = ?1";
     connection.query_row(statement, [bytes(version_id)], |row| row.get(0)).unwrap()
 }
 

@@ -68,6 +68,9 @@ async fn what_somebody_changes_in_the_database_file_is_refused_and_the_rest_goes
         goes_on(&dev, &untouched).await;
     }
     alarms_name_what_was_changed(&home, &victims);
+    let metrics = dev.rest().get("/metrics").await.text;
+    let counted = metrics.lines().find_map(|line| line.strip_prefix("claviger_store_integrity_alarms_total "));
+    assert!(counted.unwrap().parse::<u64>().unwrap() > 0, "{metrics}");
     assert!(dev.terminate().await.success());
     let dev = home.start().await;
     all_are_refused(&dev, &victims_of_a_change, &lowered).await;
@@ -95,8 +98,7 @@ fn swap_material(database: &Connection, one: &str, other: &str) {
 }
 
 fn restore_material(database: &Connection, version_id: &str, bytes: &[u8]) {
-    let statement =
-        "UPDATE materials SET blob = ?1 WHERE id = (SELECT material_row FROM versions WHERE id = ?2)";
+    let statement = "UPDATE materials SET blob = ?1 WHERE id = (SELECT material_row FROM versions WHERE id = ?2)";
     assert_eq!(database.execute(statement, params![bytes, database::bytes(version_id)]).unwrap(), 1);
 }
 
@@ -151,7 +153,8 @@ async fn old_copy_of_a_destroyed_version(home: &Home, api: &Api, target: &Target
 
 /// A copy of the administrator's credential, for a token of the writer's own.
 fn add_token(database: &Connection) {
-    let statement = "INSERT INTO credentials SELECT ?1, principal_id, folder_id, name, kind, ?2, created_at, expires_at,
+    let statement =
+        "INSERT INTO credentials SELECT ?1, principal_id, folder_id, name, kind, ?2, created_at, expires_at,
         revoked_at, row_seq, row_mac FROM credentials WHERE revoked_at IS NULL LIMIT 1";
     let added = database.execute(statement, params![vec![7u8; 16], token_sha256(FORGED).to_vec()]);
     assert_eq!(added.unwrap(), 1);

@@ -165,11 +165,8 @@ async fn re_encryption_changes_key_and_additional_data(
     assert_eq!((&moved.key_id, &moved.version_id), (&target.id, &primary(&target)));
     assert_eq!((moved.source_key_id.as_str(), moved.source_version_id.as_str()), (source, source_version));
     assert_eq!(api.ok(decrypt(&target.id, &moved.ciphertext, b"new")).await.plaintext, b"plain");
-    let to_itself = kms::SymmetricReEncryptRequest {
-        key_id: source.to_owned(),
-        version_id: source_version.to_owned(),
-        ..request
-    };
+    let to_itself =
+        kms::SymmetricReEncryptRequest { key_id: source.to_owned(), version_id: source_version.to_owned(), ..request };
     let moved = api.ok(to_itself).await;
     assert_eq!(moved.version_id, source_version);
     assert_eq!(api.ok(decrypt(source, &moved.ciphertext, b"new")).await.plaintext, b"plain");
@@ -253,10 +250,8 @@ async fn an_update_changes_what_its_mask_names(api: &Api, key_id: &str) {
 }
 
 async fn an_inactive_key_does_no_crypto(api: &Api, key_id: &str, sealed: &[u8]) {
-    let switch = |status: KeyStatus| kms::UpdateSymmetricKeyRequest {
-        status: status.into(),
-        ..update(key_id, &["status"])
-    };
+    let switch =
+        |status: KeyStatus| kms::UpdateSymmetricKeyRequest { status: status.into(), ..update(key_id, &["status"]) };
     let record = api.ok(switch(KeyStatus::Inactive)).await;
     assert_eq!(response::<SymmetricKey>(&record).status(), KeyStatus::Inactive);
     let refusal = api.refused("inactive", encrypt(key_id, b"x", b"")).await;
@@ -268,11 +263,8 @@ async fn an_inactive_key_does_no_crypto(api: &Api, key_id: &str, sealed: &[u8]) 
 }
 
 async fn operations_are_listed_newest_first(api: &Api, key_id: &str) {
-    let mut request = kms::ListSymmetricKeyOperationsRequest {
-        key_id: key_id.to_owned(),
-        page_size: 3,
-        page_token: String::new(),
-    };
+    let mut request =
+        kms::ListSymmetricKeyOperationsRequest { key_id: key_id.to_owned(), page_size: 3, page_token: String::new() };
     let mut all: Vec<Operation> = Vec::new();
     loop {
         let page = api.ok(request.clone()).await;
@@ -371,7 +363,10 @@ async fn rest_speaks_the_documented_json(dev: &Dev) {
         let shown = rest.get(&format!("/kms/v1/keys/{id}")).await.ok();
         assert_eq!(shown["primaryVersion"], key["primaryVersion"]);
         let sealed = rest
-            .post(&format!("/kms/v1/keys/{id}:encrypt"), &serde_json::json!({ "plaintext": "-_8=", "aad_context": "YQ" }))
+            .post(
+                &format!("/kms/v1/keys/{id}:encrypt"),
+                &serde_json::json!({ "plaintext": "-_8=", "aad_context": "YQ" }),
+            )
             .await
             .ok();
         assert_eq!((&sealed["keyId"], &sealed["versionId"]), (&id.into(), &version.into()));

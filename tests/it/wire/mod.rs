@@ -1,6 +1,7 @@
 //! The native dialect from outside: a real `claviger dev`, real sockets, a generated client and plain HTTP.
 //!
 //! [`api`] sends one and the same message over either protocol. [`raw`] sends what no client would.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
 mod api;
 mod database;

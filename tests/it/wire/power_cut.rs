@@ -1,6 +1,6 @@
 //! The power is cut under load, again and again: whatever was acknowledged is there.
 
-use super::{Api, create, decrypt, encrypt, key, primary, response, schedule, versions};
+use super::{Api, create, decrypt, destroyed, encrypt, key, primary, response, schedule, version, versions};
 use crate::support::{Dev, Home};
 use claviger::dialect::yandex::proto::yandex::cloud::kms::v1 as kms;
 use kms::symmetric_key_version::Status as VersionStatus;
@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 const ROUNDS: u64 = 8;
+const SOON: Duration = Duration::from_secs(1);
 const CLIENTS: u64 = 6;
 /// How many ciphertexts of earlier rounds are tried again, per key.
 const OLD_CIPHERTEXTS: usize = 3;
@@ -41,10 +42,22 @@ struct Known {
     versions: Vec<String>,
     primary: String,
     sealed: Vec<(String, Vec<u8>)>,
-    /// Versions whose destruction was acknowledged.
+    /// Versions whose destruction, far off, was acknowledged.
     scheduled: Vec<String>,
-    /// A version whose destruction was asked for without an answer.
-    in_doubt: Option<String>,
+    /// Versions whose destruction in a second was acknowledged: the power may be cut in the midst of it.
+    doomed: Vec<String>,
+    /// A version whose destruction was asked for without an answer, and whether it is a matter of a second.
+    in_doubt: Option<(String, bool)>,
+}
+
+impl Known {
+    fn is_ending(&self, id: &String) -> bool {
+        self.scheduled.contains(id) || self.doomed.contains(id)
+    }
+
+    fn ends(&mut self, id: String, soon: bool) {
+        if soon { self.doomed.push(id) } else { self.scheduled.push(id) }
+    }
 }
 
 /// Another one with each run, unless `CLAVIGER_TEST_SEED` repeats one.
@@ -58,7 +71,9 @@ async fn everything_acknowledged_survives_kill_9_under_load() {
     let seed = seed();
     eprintln!("seed {seed}");
     let mut luck = Luck(seed);
-    let home = Home::new();
+    let home = Home::new()
+        .with("CLAVIGER_LIMITS__MIN_VERSION_PENDING_PERIOD", "1s")
+        .with("CLAVIGER_SCHEDULER__INTERVAL", "1s");
     let mut ledgers: Vec<Vec<Known>> = vec![Vec::new(); usize::try_from(CLIENTS).unwrap()];
     let mut dev = home.start().await;
     for round in 0..ROUNDS {
@@ -71,9 +86,26 @@ async fn everything_acknowledged_survives_kill_9_under_load() {
     }
     let made = ledgers.iter().flatten().count();
     let rotated = ledgers.iter().flatten().map(|known| known.versions.len() - 1).sum::<usize>();
-    let scheduled = ledgers.iter().flatten().map(|known| known.scheduled.len()).sum::<usize>();
-    assert!(made > 0 && rotated > 0 && scheduled > 0, "seed {seed}: {made} keys, {rotated} rotations, {scheduled} ends");
+    let ending = ledgers.iter().flatten().map(|known| known.scheduled.len() + known.doomed.len()).sum::<usize>();
+    eprintln!("seed {seed}: {made} keys, {rotated} rotations, {ending} scheduled");
+    assert!(made > 0 && rotated > 0 && ending > 0, "nothing was tried");
+    what_is_doomed_ends_in_spite_of_all(&dev, &ledgers).await;
     assert!(dev.terminate().await.success());
+}
+
+async fn what_is_doomed_ends_in_spite_of_all(dev: &Dev, ledgers: &[Vec<Known>]) {
+    let api = Api::grpc(dev).await;
+    for known in ledgers.iter().flatten() {
+        for id in &known.doomed {
+            destroyed(&api, &known.id, id).await;
+        }
+        for id in &known.scheduled {
+            let version = version(&api, &known.id, id).await;
+            assert_eq!(version.status(), VersionStatus::ScheduledForDestruction, "before its time: {version:?}");
+        }
+    }
+    let ready = dev.rest().get("/readyz").await;
+    assert_eq!(ready.status, 200, "{}", ready.text);
 }
 
 async fn load_and_cut(dev: Dev, ledgers: Vec<Vec<Known>>, luck: &mut Luck, moment: Duration) -> Vec<Vec<Known>> {
@@ -143,15 +175,16 @@ impl Client {
         Ok(())
     }
 
-    /// Schedules the oldest version that can be.
+    /// Schedules the oldest version that can be, to be destroyed soon or late.
     async fn schedule(&mut self, index: usize) -> Result<(), String> {
+        let soon = self.luck.below(2) == 0;
         let known = &mut self.ledger[index];
-        let oldest = known.versions.iter().find(|id| **id != known.primary && !known.scheduled.contains(id));
+        let oldest = known.versions.iter().find(|id| **id != known.primary && !known.is_ending(id));
         let Some(oldest) = oldest.cloned() else { return Ok(()) };
-        known.in_doubt = Some(oldest.clone());
-        self.api.attempt(schedule(&known.id, &oldest, None)).await?;
+        known.in_doubt = Some((oldest.clone(), soon));
+        self.api.attempt(schedule(&known.id, &oldest, soon.then_some(SOON))).await?;
         known.in_doubt = None;
-        known.scheduled.push(oldest);
+        known.ends(oldest, soon);
         Ok(())
     }
 
@@ -172,12 +205,14 @@ async fn verify(dev: &Dev, ledgers: &mut [Vec<Known>]) {
         for id in &known.versions {
             let version = shown.iter().find(|version| version.id == *id);
             let version = version.unwrap_or_else(|| panic!("version {id} of {} is lost", known.id));
-            let expected = if known.scheduled.contains(id) {
-                VersionStatus::ScheduledForDestruction
+            let expected: &[VersionStatus] = if known.scheduled.contains(id) {
+                &[VersionStatus::ScheduledForDestruction]
+            } else if known.doomed.contains(id) {
+                &[VersionStatus::ScheduledForDestruction, VersionStatus::Destroyed]
             } else {
-                VersionStatus::Active
+                &[VersionStatus::Active]
             };
-            assert_eq!(version.status(), expected, "{version:?}");
+            assert!(expected.contains(&version.status()), "{version:?}");
         }
         primary_is_as_acknowledged_or_newer(&api, known, &shown).await;
         ciphertexts_open(&api, known).await;
@@ -186,9 +221,9 @@ async fn verify(dev: &Dev, ledgers: &mut [Vec<Known>]) {
 
 /// A change without an answer may have been made or not; afterwards it is known which.
 async fn settle(api: &Api, known: &mut Known) {
-    let Some(id) = known.in_doubt.take() else { return };
-    if super::version(api, &known.id, &id).await.status() == VersionStatus::ScheduledForDestruction {
-        known.scheduled.push(id);
+    let Some((id, soon)) = known.in_doubt.take() else { return };
+    if version(api, &known.id, &id).await.status() != VersionStatus::Active {
+        known.ends(id, soon);
     }
 }
 
@@ -208,7 +243,7 @@ async fn primary_is_as_acknowledged_or_newer(api: &Api, known: &mut Known, shown
 async fn ciphertexts_open(api: &Api, known: &mut Known) {
     for (version_id, ciphertext) in &known.sealed {
         let opened = api.call(decrypt(&known.id, ciphertext, b"aad")).await;
-        if known.scheduled.contains(version_id) {
+        if known.is_ending(version_id) {
             assert_eq!(opened.unwrap_err().code, tonic::Code::FailedPrecondition);
         } else {
             let opened = opened.unwrap();

@@ -45,7 +45,12 @@ impl Codec for Verbatim {
 }
 
 /// Calls `path` (`/package.Service/Method`) with these bytes as the message.
-pub async fn call(client: &Grpc, authorization: &[&str], path: &str, message: impl Into<Bytes>) -> Result<Bytes, Status> {
+pub async fn call(
+    client: &Grpc,
+    authorization: &[&str],
+    path: &str,
+    message: impl Into<Bytes>,
+) -> Result<Bytes, Status> {
     let mut grpc = tonic::client::Grpc::new(client.channel());
     grpc.ready().await.unwrap();
     let mut request = Request::new(message.into());

@@ -1,8 +1,8 @@
 //! What time does to a key: destruction and rotation that nobody asks for at that moment.
 
 use super::{
-    Api, create, database, decrypt, destroyed, encrypt, key, metadata, new_key, period, primary, response, rotate, schedule,
-    until, version, versions,
+    Api, create, database, decrypt, destroyed, encrypt, key, metadata, new_key, period, primary, response, rotate,
+    schedule, until, version, versions,
 };
 use crate::support::server::claviger;
 use crate::support::{Dev, Home};
@@ -40,10 +40,7 @@ async fn versions_are_destroyed_and_keys_rotated_when_their_time_comes() {
 }
 
 fn cancel(key_id: &str, version_id: &str) -> kms::CancelSymmetricKeyVersionDestructionRequest {
-    kms::CancelSymmetricKeyVersionDestructionRequest {
-        key_id: key_id.to_owned(),
-        version_id: version_id.to_owned(),
-    }
+    kms::CancelSymmetricKeyVersionDestructionRequest { key_id: key_id.to_owned(), version_id: version_id.to_owned() }
 }
 
 fn seconds(at: Option<Timestamp>) -> i64 {
@@ -99,10 +96,8 @@ async fn nothing_can_be_done_with_it(api: &Api, key_id: &str, version_id: &str, 
         data_key_spec: SymmetricAlgorithm::Aes256.into(),
         ..Default::default()
     };
-    let as_primary = kms::SetPrimarySymmetricKeyVersionRequest {
-        key_id: key_id.to_owned(),
-        version_id: version_id.to_owned(),
-    };
+    let as_primary =
+        kms::SetPrimarySymmetricKeyVersionRequest { key_id: key_id.to_owned(), version_id: version_id.to_owned() };
     let moved = kms::SymmetricReEncryptRequest {
         key_id: key_id.to_owned(),
         source_key_id: key_id.to_owned(),

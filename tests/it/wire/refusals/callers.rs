@@ -108,7 +108,9 @@ async fn a_token_comes_before_the_message(suite: &Suite) {
     }
     let nobody = suite.dev.rest().with_token("");
     for body in ["", "{", "[]", r#"{"unknown":1}"#, &"[".repeat(10_000), &"x".repeat(500_000)] {
-        for path in ["/kms/v1/keys".to_owned(), format!("/kms/v1/keys/{UNKNOWN}:encrypt"), "/kms/v1/keys/:rotate".into()] {
+        for path in
+            ["/kms/v1/keys".to_owned(), format!("/kms/v1/keys/{UNKNOWN}:encrypt"), "/kms/v1/keys/:rotate".into()]
+        {
             let request = nobody.request(Method::POST, &path).body(body.to_owned());
             assert_unauthenticated(suite, &path, request).await;
         }

@@ -91,7 +91,9 @@ async fn only_its_own_key_and_version_open_it(suite: &Suite, key_id: &str, seale
             let mut mixed = sealed.to_vec();
             mixed[from..to].copy_from_slice(&foreign[from..to]);
             if mixed != sealed {
-                suite.refused(&format!("foreign header bytes {from}..{to}"), INVALID, &decrypt(key_id, &mixed, b"aad")).await;
+                suite
+                    .refused(&format!("foreign header bytes {from}..{to}"), INVALID, &decrypt(key_id, &mixed, b"aad"))
+                    .await;
             }
         }
     }

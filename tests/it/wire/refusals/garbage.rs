@@ -56,8 +56,8 @@ async fn bytes_that_are_no_message(suite: &Suite) {
         }
     }
     // A field of a later version of the protocol is skipped, as protobuf wants it.
-    let mut message = kms::ListSymmetricKeysRequest { folder_id: suite.folder().to_owned(), ..Default::default() }
-        .encode_to_vec();
+    let mut message =
+        kms::ListSymmetricKeysRequest { folder_id: suite.folder().to_owned(), ..Default::default() }.encode_to_vec();
     message.extend([0xfa, 0x01, 0x01, b'x']);
     assert_eq!(code(suite, &format!("{KEYS}/List"), message).await, Code::Ok);
 }
@@ -133,7 +133,9 @@ async fn bodies_that_are_no_message(suite: &Suite, key_id: &str) {
     }
     let another = r#"{"keyId":"0b7c1b6e-5a94-4c1e-9a53-0d9d7d4b2f11","plaintext":"AA=="}"#;
     assert_eq!(post(suite, &encrypt, "application/json", another).await, Code::InvalidArgument);
-    for good in [r#"{"plaintext":"AA=="}"#, r#"{"plaintext":"AA"}"#, r#"{"plaintext":"-_-_"}"#, r#"{"plaintext":"+/+/"}"#] {
+    for good in
+        [r#"{"plaintext":"AA=="}"#, r#"{"plaintext":"AA"}"#, r#"{"plaintext":"-_-_"}"#, r#"{"plaintext":"+/+/"}"#]
+    {
         assert_eq!(post(suite, &encrypt, "application/json", good).await, Code::Ok, "{good}");
     }
 }

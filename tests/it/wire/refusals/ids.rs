@@ -31,7 +31,13 @@ fn strangers(real: &str) -> Vec<String> {
     [UUID, nil, "x", "a/b", "a:b", "..", "%", "\u{e4}", " ", "'; DROP TABLE keys; --"]
         .map(str::to_owned)
         .into_iter()
-        .chain([UUID.to_uppercase(), UUID.replace('-', ""), "\u{e9}".repeat(50), format!("{real} "), format!("{{{real}}}")])
+        .chain([
+            UUID.to_uppercase(),
+            UUID.replace('-', ""),
+            "\u{e9}".repeat(50),
+            format!("{real} "),
+            format!("{{{real}}}"),
+        ])
         .collect()
 }
 
@@ -80,10 +86,8 @@ async fn ids_of_keys(suite: &Suite, key_id: &str, version_id: &str) {
     required(suite, set_primary.clone(), |m, id| m.key_id = id).await;
     let schedule = super::super::schedule("", &set_primary.version_id, None);
     required(suite, schedule, |m, id| m.key_id = id).await;
-    let cancel = kms::CancelSymmetricKeyVersionDestructionRequest {
-        version_id: set_primary.version_id,
-        ..Default::default()
-    };
+    let cancel =
+        kms::CancelSymmetricKeyVersionDestructionRequest { version_id: set_primary.version_id, ..Default::default() };
     required(suite, cancel, |m, id| m.key_id = id).await;
     let still = kms::GetSymmetricKeyRequest { key_id: key_id.to_owned() };
     suite.accepted("the key is untouched", &still).await;
@@ -104,11 +108,8 @@ async fn ids_of_crypto(suite: &Suite, key_id: &str) {
     required(suite, encrypt("", b"x", b""), |m, id| m.key_id = id).await;
     optional(suite, encrypt(key_id, b"x", b""), |m, id| m.version_id = id).await;
     required(suite, super::super::decrypt("", &sealed, b""), |m, id| m.key_id = id).await;
-    let data_key = kms::GenerateDataKeyRequest {
-        key_id: key_id.to_owned(),
-        data_key_spec: Aes256.into(),
-        ..Default::default()
-    };
+    let data_key =
+        kms::GenerateDataKeyRequest { key_id: key_id.to_owned(), data_key_spec: Aes256.into(), ..Default::default() };
     required(suite, data_key.clone(), |m, id| m.key_id = id).await;
     optional(suite, data_key, |m, id| m.version_id = id).await;
     let re_encrypt = kms::SymmetricReEncryptRequest {
@@ -131,7 +132,6 @@ async fn another_keys_version_is_not_found(suite: &Suite, key_id: &str) {
     suite.refused("another key's version", Code::NotFound, &set_primary).await;
     let schedule = super::super::schedule(key_id, &other, None);
     suite.refused("another key's version", Code::NotFound, &schedule).await;
-    let cancel =
-        kms::CancelSymmetricKeyVersionDestructionRequest { key_id: key_id.to_owned(), version_id: other };
+    let cancel = kms::CancelSymmetricKeyVersionDestructionRequest { key_id: key_id.to_owned(), version_id: other };
     suite.refused("another key's version", Code::NotFound, &cancel).await;
 }

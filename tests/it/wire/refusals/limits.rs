@@ -39,16 +39,8 @@ fn long_value(chars: usize) -> BTreeMap<String, String> {
     labels(&[("a", "1".repeat(chars).as_str())])
 }
 
-const BAD_LABELS: [(&str, &str); 8] = [
-    ("", "v"),
-    ("1a", "v"),
-    ("-a", "v"),
-    ("A", "v"),
-    ("a.b", "v"),
-    ("\u{e4}", "v"),
-    ("a", "V"),
-    ("a", "v w"),
-];
+const BAD_LABELS: [(&str, &str); 8] =
+    [("", "v"), ("1a", "v"), ("-a", "v"), ("A", "v"), ("a.b", "v"), ("\u{e4}", "v"), ("a", "V"), ("a", "v w")];
 
 async fn limits_of_create(suite: &Suite) {
     let base = create(suite.folder(), SymmetricAlgorithm::Aes256);
@@ -169,10 +161,8 @@ async fn limits_of_crypto(suite: &Suite) {
 
 async fn limits_of_decryption(suite: &Suite, key_id: &str, sealed: &[u8]) {
     let base = super::super::decrypt(key_id, sealed, b"");
-    let refused: [(&str, super::Edit<kms::SymmetricDecryptRequest>); 2] = [
-        ("no ciphertext", |m| m.ciphertext.clear()),
-        ("aad of 8193 bytes", |m| m.aad_context = vec![1; 8_193]),
-    ];
+    let refused: [(&str, super::Edit<kms::SymmetricDecryptRequest>); 2] =
+        [("no ciphertext", |m| m.ciphertext.clear()), ("aad of 8193 bytes", |m| m.aad_context = vec![1; 8_193])];
     suite.each(&base, &[("the largest ciphertext", |_| ())], &refused).await;
     let base = kms::SymmetricReEncryptRequest {
         key_id: key_id.to_owned(),
@@ -218,10 +208,8 @@ async fn limits_of_destruction(suite: &Suite) {
     suite.refused("a negative wait", Code::InvalidArgument, &negative).await;
     for wait in [DAY, CENTURY] {
         suite.grpc().ok(super::super::schedule(&made.id, &old, Some(wait))).await;
-        let cancel = kms::CancelSymmetricKeyVersionDestructionRequest {
-            key_id: made.id.clone(),
-            version_id: old.clone(),
-        };
+        let cancel =
+            kms::CancelSymmetricKeyVersionDestructionRequest { key_id: made.id.clone(), version_id: old.clone() };
         suite.grpc().ok(cancel).await;
     }
 }
@@ -232,16 +220,10 @@ async fn limits_of_pages(suite: &Suite) {
     let other = new_key(suite.grpc(), suite.folder(), SymmetricAlgorithm::Aes256).await;
     let keys =
         kms::ListSymmetricKeysRequest { folder_id: suite.folder().to_owned(), page_size: 1, page_token: String::new() };
-    let versions = kms::ListSymmetricKeyVersionsRequest {
-        key_id: made.id.clone(),
-        page_size: 1,
-        page_token: String::new(),
-    };
-    let operations = kms::ListSymmetricKeyOperationsRequest {
-        key_id: made.id.clone(),
-        page_size: 1,
-        page_token: String::new(),
-    };
+    let versions =
+        kms::ListSymmetricKeyVersionsRequest { key_id: made.id.clone(), page_size: 1, page_token: String::new() };
+    let operations =
+        kms::ListSymmetricKeyOperationsRequest { key_id: made.id.clone(), page_size: 1, page_token: String::new() };
     let of_keys = suite.grpc().ok(keys.clone()).await.next_page_token;
     let of_versions = suite.grpc().ok(versions.clone()).await.next_page_token;
     let of_operations = suite.grpc().ok(operations.clone()).await.next_page_token;

@@ -4,8 +4,8 @@
 mod callers;
 mod ciphertexts;
 mod garbage;
-mod ids;
 mod idempotency;
+mod ids;
 mod limits;
 mod states;
 

@@ -41,10 +41,8 @@ async fn the_primary_version_cannot_be_scheduled(suite: &Suite) {
 
 async fn a_version_that_is_not_scheduled_cannot_be_cancelled(suite: &Suite) {
     let made = new_key(suite.grpc(), suite.folder(), Aes256Hsm).await;
-    let cancel = kms::CancelSymmetricKeyVersionDestructionRequest {
-        key_id: made.id.clone(),
-        version_id: primary(&made),
-    };
+    let cancel =
+        kms::CancelSymmetricKeyVersionDestructionRequest { key_id: made.id.clone(), version_id: primary(&made) };
     suite.refused("the primary version", FORBIDDEN, &cancel).await;
     rotate(suite.grpc(), &made.id).await;
     suite.refused("an active version", FORBIDDEN, &cancel).await;
@@ -67,15 +65,13 @@ async fn an_inactive_key_cannot_be_used(suite: &Suite) {
     let other = new_key(suite.grpc(), suite.folder(), Aes256Hsm).await;
     let sealed = suite.grpc().ok(encrypt(&made.id, b"x", b"")).await.ciphertext;
     let by_other = suite.grpc().ok(encrypt(&other.id, b"x", b"")).await.ciphertext;
-    let switch = |status: Status| kms::UpdateSymmetricKeyRequest { status: status.into(), ..update(&made.id, "status") };
+    let switch =
+        |status: Status| kms::UpdateSymmetricKeyRequest { status: status.into(), ..update(&made.id, "status") };
     suite.grpc().ok(switch(Status::Inactive)).await;
     suite.refused("encrypt", FORBIDDEN, &encrypt(&made.id, b"x", b"")).await;
     suite.refused("decrypt", FORBIDDEN, &decrypt(&made.id, &sealed, b"")).await;
-    let data_key = kms::GenerateDataKeyRequest {
-        key_id: made.id.clone(),
-        data_key_spec: Aes256.into(),
-        ..Default::default()
-    };
+    let data_key =
+        kms::GenerateDataKeyRequest { key_id: made.id.clone(), data_key_spec: Aes256.into(), ..Default::default() };
     suite.refused("data key", FORBIDDEN, &data_key).await;
     let moved = |key_id: &str, source: &str, ciphertext: &[u8]| kms::SymmetricReEncryptRequest {
         key_id: key_id.to_owned(),
@@ -85,7 +81,9 @@ async fn an_inactive_key_cannot_be_used(suite: &Suite) {
     };
     suite.refused("re-encrypt from", FORBIDDEN, &moved(&other.id, &made.id, &sealed)).await;
     suite.refused("re-encrypt to", FORBIDDEN, &moved(&made.id, &other.id, &by_other)).await;
-    suite.accepted("a key that is off can be looked at", &kms::GetSymmetricKeyRequest { key_id: made.id.clone() }).await;
+    suite
+        .accepted("a key that is off can be looked at", &kms::GetSymmetricKeyRequest { key_id: made.id.clone() })
+        .await;
     suite.grpc().ok(switch(Status::Active)).await;
     suite.accepted("decrypt", &decrypt(&made.id, &sealed, b"")).await;
 }
