@@ -110,7 +110,7 @@ async fn bodies_that_are_no_message(suite: &Suite, key_id: &str) {
         format!(r#"{{"folderId":"{folder}","defaultAlgorithm":"GOST_R_3412_2015_K"}}"#),
         format!(r#"{{"folderId":"{folder}","folderId":"{folder}","defaultAlgorithm":"AES_256"}}"#),
         format!(r#"{{"folderId":"{folder}","folder_id":"{folder}","defaultAlgorithm":"AES_256"}}"#),
-        format!(r#"{{"folderId":7,"defaultAlgorithm":"AES_256"}}"#),
+        r#"{"folderId":7,"defaultAlgorithm":"AES_256"}"#.into(),
         format!(r#"{{"folderId":"{folder}","defaultAlgorithm":"AES_256","rotationPeriod":"1 day"}}"#),
         format!(r#"{{"folderId":"{folder}","defaultAlgorithm":"AES_256","rotationPeriod":86400}}"#),
         format!(r#"{{"folderId":"{folder}","defaultAlgorithm":"AES_256","labels":["a"]}}"#),
