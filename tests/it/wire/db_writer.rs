@@ -1,7 +1,7 @@
 //! Somebody writes into the database file beside the running server. What they touch is refused with an alarm, after a
 //! restart too; everything else goes on.
 
-use super::{Api, Refusal, database, decrypt, destroyed, encrypt, new_key, primary, rotate, schedule};
+use super::{Api, Refusal, database, decrypt, destroyed, encrypt, new_key, primary, rotate, schedule, until};
 use crate::support::{Dev, Home};
 use claviger::dialect::yandex::proto::yandex::cloud::kms::v1 as kms;
 use claviger::dialect::yandex::wkt::FieldMask;
@@ -75,7 +75,36 @@ async fn what_somebody_changes_in_the_database_file_is_refused_and_the_rest_goes
     let dev = home.start().await;
     all_are_refused(&dev, &victims_of_a_change, &lowered).await;
     goes_on(&dev, &untouched).await;
-    an_added_binding_is_refused(&home, dev, &untouched).await;
+    a_date_that_was_set_forward_destroys_nothing(&home, &dev, &untouched).await;
+    let dev = an_added_binding_is_refused(&home, dev, &untouched).await;
+    assert!(dev.terminate().await.success());
+    the_server_does_not_start_on_what_holds_all_together(&home).await;
+    goes_on(&home.start().await, &untouched).await;
+}
+
+/// The scheduler asks the row, not the index; and what it cannot do does not keep it from the rest.
+async fn a_date_that_was_set_forward_destroys_nothing(home: &Home, dev: &Dev, target: &Target) {
+    let api = Api::grpc(dev).await;
+    let hurried = self::target(&api, dev.folder()).await;
+    let week = Duration::from_secs(7 * 24 * 3600);
+    api.ok(schedule(&hurried.key_id, &hurried.version_id, Some(week))).await;
+    let said = home.log().len();
+    let database = database::writer(home);
+    set(&database, "UPDATE versions SET destroy_at = 1 WHERE id = ?1", &hurried.version_id);
+    let material = database::material(&database, &hurried.version_id);
+    until("the scheduler raises the alarm", async || {
+        home.log()[said..]
+            .lines()
+            .any(|line| line.contains("ERROR") && line.contains(&hurried.version_id))
+            .then_some(())
+    })
+    .await;
+    let other = self::target(&api, dev.folder()).await;
+    api.ok(schedule(&other.key_id, &other.version_id, Some(Duration::from_secs(1)))).await;
+    destroyed(&api, &other.key_id, &other.version_id).await;
+    assert_eq!(database::state(&database, &hurried.version_id), "scheduled");
+    assert_eq!(database::material(&database, &hurried.version_id), material);
+    goes_on(dev, target).await;
 }
 
 async fn target(api: &Api, folder: &str) -> Target {
@@ -214,7 +243,7 @@ fn alarms_name_what_was_changed(home: &Home, victims: &[Target]) {
 }
 
 /// Bindings are one row per folder: who changes it locks the folder, and gains nothing.
-async fn an_added_binding_is_refused(home: &Home, dev: Dev, target: &Target) {
+async fn an_added_binding_is_refused(home: &Home, dev: Dev, target: &Target) -> Dev {
     let database = database::writer(home);
     let before: String = database.query_row("SELECT bindings FROM bindings", [], |row| row.get(0)).unwrap();
     let added = r#"{"role":"kms.admin","principal_id":"11111111-1111-4111-8111-111111111111"}"#;
@@ -231,4 +260,32 @@ async fn an_added_binding_is_refused(home: &Home, dev: Dev, target: &Target) {
     }
     assert_eq!(database::writer(home).execute("UPDATE bindings SET bindings = ?1", [&before]).unwrap(), 1);
     goes_on(&dev, target).await;
+    dev
+}
+
+/// What ties the database to its token, and the root over all rows.
+async fn the_server_does_not_start_on_what_holds_all_together(home: &Home) {
+    let changed = "changed outside of the service";
+    let attacks = [
+        // It is believed until the row's MAC can be checked, for which the token must be opened: that fails first.
+        (r#"UPDATE token_binding SET binding = replace(binding, '"T"', '"W"')"#, "token_binding", "binding", "canary"),
+        (
+            r#"UPDATE token_binding SET binding = replace(binding, '"software"', '"hsm-unvalidated"')"#,
+            "token_binding",
+            "binding",
+            changed,
+        ),
+        ("UPDATE state_root SET state_seq = state_seq - 1", "state_root", "state_seq", changed),
+        ("UPDATE state_root SET root = zeroblob(32)", "state_root", "root", changed),
+    ];
+    for (attack, table, column, text) in attacks {
+        let database = database::writer(home);
+        let read = || database.query_row(&format!("SELECT {column} FROM {table}"), [], |row| row.get::<_, Value>(0));
+        let before = read().unwrap();
+        assert_eq!(database.execute(attack, []).unwrap(), 1, "{attack}");
+        assert_ne!(read().unwrap(), before, "{attack}");
+        let (status, said) = home.start_refused().await;
+        assert!(!status.success() && said.contains(text), "{attack}: {said}");
+        database.execute(&format!("UPDATE {table} SET {column} = ?1"), [before]).unwrap();
+    }
 }

@@ -13,6 +13,7 @@ mod power_cut;
 mod raw;
 mod refusals;
 mod schedule;
+mod together;
 
 pub use api::{Api, Refusal, Rpc};
 

@@ -30,6 +30,11 @@ async fn a_create_request_with_a_repeated_idempotency_key_is_made_once() {
     requests_at_the_same_moment_make_one_key(&suite, &request).await;
     assert_eq!(keys(&suite).await, 4);
     suite.is_up("idempotency keys").await;
+    let Suite { dev, home, .. } = suite;
+    dev.kill();
+    let suite = Suite::start_in(home).await;
+    assert_eq!(over_grpc(&suite, "key-1", &request).await.unwrap(), first, "after a power cut");
+    assert_eq!(keys(&suite).await, 4);
 }
 
 async fn over_grpc(suite: &Suite, key: &str, message: &kms::CreateSymmetricKeyRequest) -> Result<Operation, Code> {
