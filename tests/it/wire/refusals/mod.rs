@@ -7,6 +7,7 @@ mod garbage;
 mod idempotency;
 mod ids;
 mod limits;
+mod sockets;
 mod states;
 
 use super::{Api, Rpc};
