@@ -154,3 +154,98 @@ impl<V> Inner<V> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::convert::Infallible;
+    use std::sync::atomic::AtomicUsize;
+
+    fn id(number: u8) -> MaterialId {
+        MaterialId::from_bytes([number; 16])
+    }
+
+    fn cache(budget: usize) -> Cache<u8> {
+        Cache::new(budget, Arc::default())
+    }
+
+    async fn put(cache: &Cache<u8>, number: u8) -> Arc<u8> {
+        let Ok(value) = cache.load(id(number), || async { Ok::<_, Infallible>(number) }).await;
+        value
+    }
+
+    #[tokio::test]
+    async fn an_entry_that_was_used_outlives_one_that_was_not() {
+        let cache = cache(2);
+        put(&cache, 1).await;
+        put(&cache, 2).await;
+        assert!(cache.hit(id(1)).is_some());
+        put(&cache, 3).await;
+        assert!(cache.hit(id(1)).is_some());
+        assert!(cache.hit(id(2)).is_none());
+    }
+
+    #[tokio::test]
+    async fn no_more_than_the_budget_is_kept_and_borrowed_values_live_on() {
+        let cache = cache(4);
+        let first = put(&cache, 0).await;
+        for number in 1..100 {
+            put(&cache, number).await;
+        }
+        assert_eq!((0..100).filter(|number| cache.hit(id(*number)).is_some()).count(), 4);
+        assert_eq!((*first, Arc::strong_count(&first)), (0, 1));
+    }
+
+    #[tokio::test]
+    async fn callers_that_miss_at_once_load_once() {
+        let (cache, loads) = (cache(4), AtomicUsize::new(0));
+        let load = || async {
+            loads.fetch_add(1, Ordering::Relaxed);
+            tokio::task::yield_now().await;
+            Ok::<_, Infallible>(7)
+        };
+        let all = tokio::join!(cache.load(id(1), load), cache.load(id(1), load), cache.load(id(1), load));
+        assert_eq!(loads.load(Ordering::Relaxed), 1);
+        assert!([all.0, all.1, all.2].into_iter().all(|value| value.is_ok_and(|value| *value == 7)));
+    }
+
+    #[tokio::test]
+    async fn a_failed_load_is_not_kept_and_the_next_caller_tries_again() {
+        let cache = cache(4);
+        assert_eq!(cache.load(id(1), || async { Err("no") }).await, Err("no"));
+        assert!(cache.hit(id(1)).is_none());
+        assert_eq!(*put(&cache, 1).await, 1);
+    }
+
+    #[tokio::test]
+    async fn what_is_forgotten_while_it_is_loaded_is_not_kept() {
+        let cache = cache(4);
+        let load = || async {
+            cache.remove(id(1));
+            Ok::<_, Infallible>(7)
+        };
+        assert!(cache.load(id(1), load).await.is_ok());
+        assert!(cache.hit(id(1)).is_none());
+    }
+
+    #[tokio::test]
+    async fn a_stale_value_does_not_take_its_successor_along() {
+        let cache = cache(4);
+        let stale = put(&cache, 1).await;
+        cache.remove_value(id(1), &stale);
+        put(&cache, 1).await;
+        cache.remove_value(id(1), &stale);
+        assert!(cache.hit(id(1)).is_some());
+    }
+
+    #[tokio::test]
+    async fn values_are_swept_out_at_their_age() {
+        let cache = cache(4);
+        put(&cache, 1).await;
+        cache.sweep(2);
+        put(&cache, 2).await;
+        cache.sweep(2);
+        assert!(cache.hit(id(1)).is_none());
+        assert!(cache.hit(id(2)).is_some());
+    }
+}

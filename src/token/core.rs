@@ -54,13 +54,13 @@ impl Core {
     pub fn judge(&self, generation: u64, error: CallError) -> Failure {
         let error = match error {
             CallError::Known(error) => return Failure::Known(error),
-            CallError::Stale => return Failure::Stale(None),
+            CallError::Stale => return Failure::Stale { generation, inputs: None },
             CallError::Pkcs11(error) => error,
         };
         let text = ckr_text(&error);
         match fault(&error) {
             Fault::Input => Failure::Known(TokenError::NotAuthentic),
-            Fault::StaleHandle => Failure::Stale(None),
+            Fault::StaleHandle => Failure::Stale { generation, inputs: None },
             Fault::Lost => Failure::Known(self.lose(generation, &text)),
             Fault::Exhausted => Failure::Known(TokenError::Unavailable(text)),
             Fault::Refused => {
@@ -72,17 +72,19 @@ impl Core {
 
     /// Starts a recovery, unless one is under way or was made since.
     pub fn lose(&self, generation: u64, reason: &str) -> TokenError {
-        if self.gate.lose(generation, reason) {
+        let error = TokenError::Unavailable(reason.to_owned());
+        if self.gate.lose(generation, error.clone()) {
             // Fails only if the token was closed.
             let _ = self.notices.send(Notice::Lost(generation));
         }
-        TokenError::Unavailable(reason.to_owned())
+        error
     }
 
     /// Shuts the token until the process is started anew.
     pub fn condemn(&self, reason: &str) -> TokenError {
-        self.gate.condemn(reason);
-        TokenError::Untrusted(reason.to_owned())
+        let error = TokenError::Untrusted(reason.to_owned());
+        self.gate.condemn(error.clone());
+        error
     }
 }
 

@@ -26,7 +26,7 @@ pub struct Gate {
     stuck: AtomicBool,
     generation: AtomicU64,
     live: RwLock<Option<Live>>,
-    reason: Mutex<String>,
+    refusal: Mutex<TokenError>,
 }
 
 /// The right to call the library.
@@ -40,7 +40,7 @@ impl Gate {
             stuck: AtomicBool::new(false),
             generation: AtomicU64::new(live.generation),
             live: RwLock::new(Some(live)),
-            reason: Mutex::new(String::new()),
+            refusal: Mutex::new(TokenError::Unavailable("it is being recovered".to_owned())),
         }
     }
 
@@ -76,26 +76,26 @@ impl Gate {
     }
 
     /// Closes the gate because the token of this generation is lost. False if that was known already.
-    pub fn lose(&self, generation: u64, reason: &str) -> bool {
+    pub fn lose(&self, generation: u64, refusal: TokenError) -> bool {
         if self.generation() != generation {
             return false;
         }
         let closed = self.phase.compare_exchange(OPEN, RECOVERING, Ordering::AcqRel, Ordering::Acquire).is_ok();
         if closed {
-            self.explain(reason);
+            self.explain(refusal);
         }
         closed
     }
 
     /// Closes the gate until the process is started anew: what happened needs an operator.
-    pub fn condemn(&self, reason: &str) {
-        self.explain(reason);
+    pub fn condemn(&self, refusal: TokenError) {
+        self.explain(refusal);
         self.phase.store(CONDEMNED, Ordering::Release);
     }
 
     /// Closes the gate for good.
     pub fn close(&self) {
-        self.explain("it was closed");
+        self.explain(TokenError::Unavailable("it was closed".to_owned()));
         self.phase.store(CLOSED, Ordering::Release);
     }
 
@@ -121,9 +121,11 @@ impl Gate {
         None
     }
 
-    /// Says why the gate is shut.
-    pub fn explain(&self, reason: &str) {
-        reason.clone_into(&mut self.reason.lock().unwrap_or_else(PoisonError::into_inner));
+    /// Sets what callers are told while the gate is shut. What condemned the token stays.
+    pub fn explain(&self, refusal: TokenError) {
+        if self.phase.load(Ordering::Acquire) != CONDEMNED {
+            *self.refusal.lock().unwrap_or_else(PoisonError::into_inner) = refusal;
+        }
     }
 
     /// Sets or clears "more calls hang than are allowed".
@@ -132,11 +134,9 @@ impl Gate {
     }
 
     fn refusal(&self) -> TokenError {
-        let reason = self.reason.lock().unwrap_or_else(PoisonError::into_inner).clone();
         match self.phase.load(Ordering::Acquire) {
-            CONDEMNED => TokenError::Untrusted(reason),
             OPEN => TokenError::Unavailable("too many calls hang".to_owned()),
-            _ => TokenError::Unavailable(reason),
+            _ => self.refusal.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         }
     }
 }
@@ -148,5 +148,49 @@ impl Pass<'_> {
     /// [`TokenError::Unavailable`] if there is none, which [`Gate::enter`] has excluded.
     pub fn live(&self) -> Result<&Live, TokenError> {
         self.0.as_ref().ok_or_else(|| TokenError::Unavailable("the library is not started".to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lost() -> TokenError {
+        TokenError::Unavailable("lost".to_owned())
+    }
+
+    #[test]
+    fn only_the_first_loss_of_a_generation_closes_the_gate() {
+        let gate = Gate::new(Live::without_keys(1));
+        assert!(gate.lose(1, lost()));
+        assert!(!gate.lose(1, lost()));
+        assert_eq!(gate.ready(), Err(lost()));
+        drop(gate.drain(Duration::ZERO));
+        gate.reopen(Live::without_keys(2));
+        assert!(gate.ready().is_ok());
+        assert!(!gate.lose(1, lost()), "a late report of the generation before");
+        assert!(gate.lose(2, lost()));
+    }
+
+    #[test]
+    fn the_gate_is_not_drained_while_a_call_is_inside() {
+        let gate = Gate::new(Live::without_keys(1));
+        let pass = gate.enter().unwrap_or_else(|_| panic!("an open gate"));
+        gate.lose(1, lost());
+        assert!(gate.drain(Duration::ZERO).is_none());
+        assert!(gate.enter().is_err());
+        drop(pass);
+        assert!(gate.drain(Duration::ZERO).is_some());
+    }
+
+    #[test]
+    fn a_condemned_token_is_not_opened_again() {
+        let gate = Gate::new(Live::without_keys(1));
+        gate.lose(1, lost());
+        let untrusted = TokenError::Untrusted("it lies".to_owned());
+        gate.condemn(untrusted.clone());
+        gate.explain(lost());
+        gate.reopen(Live::without_keys(2));
+        assert_eq!(gate.ready(), Err(untrusted));
     }
 }

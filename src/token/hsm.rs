@@ -27,6 +27,7 @@ use async_trait::async_trait;
 use crossbeam_channel::{Sender, TrySendError, bounded, unbounded};
 use std::future::Future;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
@@ -36,7 +37,9 @@ pub struct HsmToken {
     jobs: Sender<Job>,
     sealing_counter: Option<MaterialId>,
     /// Dropped to end the watch.
-    _watch: Sender<()>,
+    stop_watch: Sender<()>,
+    watch: Option<JoinHandle<()>>,
+    recovery: Option<JoinHandle<()>>,
 }
 
 impl HsmToken {
@@ -47,7 +50,8 @@ impl HsmToken {
     /// of `init`.
     pub fn open(config: TokenConfig, binding: TokenBinding) -> Result<OpenedToken, TokenError> {
         let module = Module::load(&config.module)?;
-        Self::open_with(module, config, binding)
+        // A library that stays initialised could not be opened again by this process.
+        Self::open_with(module.clone(), config, binding).inspect_err(|_| drop(module.finalize()))
     }
 
     /// As [`open`](Self::open), with a library that is loaded already.
@@ -77,10 +81,11 @@ impl HsmToken {
         let no_thread = |error: std::io::Error| TokenError::Unavailable(format!("no thread: {error}"));
         let watch = Watch::start(Arc::clone(&core), workers(&core)).map_err(no_thread)?;
         let (stop_watch, watch_stopped) = bounded(0);
-        spawn("token-watch", move || watch.run(&watch_stopped)).map_err(no_thread)?;
+        let watch = spawn("token-watch", move || watch.run(&watch_stopped)).map_err(no_thread)?;
         let shared = Arc::clone(&core);
-        spawn("token-recovery", move || recovery::run(&shared, &notice_queue, login)).map_err(no_thread)?;
-        let token = Self { core, jobs, sealing_counter, _watch: stop_watch };
+        let recovery = spawn("token-recovery", move || recovery::run(&shared, &notice_queue, login));
+        let recovery = Some(recovery.map_err(no_thread)?);
+        let token = Self { core, jobs, sealing_counter, stop_watch, watch: Some(watch), recovery };
         Ok(OpenedToken { token, row_key })
     }
 
@@ -90,9 +95,9 @@ impl HsmToken {
         self.core.counters.read(self.core.gate.generation())
     }
 
-    /// Ends all use of the library and waits until it is finalized, unless a call hangs in it. Blocks. Dropping the
-    /// token does the same: a process that exits while a thread is inside of the library may crash in the library's
-    /// destructors (seen with SoftHSM 2.6.1).
+    /// Ends all use of the library: waits for the threads, and finalizes it unless a call hangs in it. Blocks, for two
+    /// deadlines at most. Dropping the token does the same: a process that exits while a thread is in the library, or
+    /// is ending after it was, may crash in the library's destructors (seen with SoftHSM 2.6.1 and OpenSSL).
     pub fn close(self) {
         drop(self);
     }
@@ -143,8 +148,8 @@ impl HsmToken {
                 Err(error) => error,
             },
             // The token's permanent keys do not go away while it works.
-            Failure::Stale(_) => {
-                self.core.lose(self.core.gate.generation(), "it does not know its own permanent keys any more")
+            Failure::Stale { generation, .. } => {
+                self.core.lose(generation, "it does not know its own permanent keys any more")
             }
         }
     }
@@ -185,9 +190,9 @@ impl HsmToken {
             let borrowed = Arc::clone(&key);
             match self.ask(|reply| job(borrowed, inputs, reply)).await {
                 Ok(answer) => return Ok(answer),
-                Err(Failure::Stale(Some(returned))) => {
+                Err(Failure::Stale { inputs: Some(returned), .. }) => {
                     self.core.handles.remove_value(material.id, &key);
-                    inputs = returned;
+                    inputs = *returned;
                 }
                 Err(failure) => return Err(self.settle(failure, if_well).await),
             }
@@ -248,7 +253,7 @@ impl Token for HsmToken {
         plaintext: Zeroizing<Vec<u8>>,
     ) -> Result<SealedData, TokenError> {
         self.limit(plaintext.len())?;
-        let inputs = Inputs { aad, iv: Vec::new(), data: plaintext };
+        let inputs = Inputs { aad, iv: Vec::new(), plaintext, ciphertext: Vec::new() };
         self.within(async {
             if material.algorithm.hosted_by_hsm() {
                 let job = |key, inputs, reply| Job::Encrypt { key, inputs, reply };
@@ -277,7 +282,7 @@ impl Token for HsmToken {
         }
         self.within(async {
             if material.algorithm.hosted_by_hsm() {
-                let inputs = Inputs { aad, iv, data: Zeroizing::new(ciphertext) };
+                let inputs = Inputs { aad, iv, plaintext: Zeroizing::default(), ciphertext };
                 let job = |key, inputs, reply| Job::Decrypt { key, inputs, reply };
                 return self.with_handle(&material, inputs, TokenError::NotAuthentic, job).await;
             }
@@ -339,21 +344,30 @@ impl Token for HsmToken {
 impl Drop for HsmToken {
     fn drop(&mut self) {
         self.core.gate.close();
+        // Senders without receivers take the places: the workers and the watch see that theirs are gone.
+        self.jobs = bounded(0).0;
+        self.stop_watch = bounded(0).0;
         for (owner, _) in &self.core.owners {
             // Fails if the owner has ended.
             let _ = owner.send(OwnerJob::Stop);
         }
+        join(self.watch.take());
         let (done, finalized) = bounded(1);
-        if self.core.notices.send(Notice::Stop(done)).is_ok() {
-            // Fails if a call hangs in the library, which is left as it is then.
-            let _ = finalized.recv_timeout(self.core.config.deadline);
+        let told = self.core.notices.send(Notice::Stop(done)).is_ok();
+        if told && finalized.recv_timeout(self.core.config.deadline).is_ok() {
+            join(self.recovery.take());
         }
     }
 }
 
-fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
-    // The threads end when the token is dropped; nobody waits for them.
-    std::thread::Builder::new().name(name.to_owned()).spawn(work).map(drop)
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> std::io::Result<JoinHandle<()>> {
+    std::thread::Builder::new().name(name.to_owned()).spawn(work)
+}
+
+fn join(thread: Option<JoinHandle<()>>) {
+    if thread.is_some_and(|thread| thread.join().is_err()) {
+        tracing::error!("a thread of the token ended in a panic");
+    }
 }
 
 /// How many data workers the token has sessions for, beside those of the owners and of the login.

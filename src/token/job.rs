@@ -14,8 +14,10 @@ pub struct Inputs {
     pub aad: Vec<u8>,
     /// The IV to decrypt with; empty for an encryption.
     pub iv: Vec<u8>,
-    /// Plaintext, or ciphertext and tag.
-    pub data: Zeroizing<Vec<u8>>,
+    /// What to encrypt; empty for a decryption.
+    pub plaintext: Zeroizing<Vec<u8>>,
+    /// What to decrypt, with its tag; empty for an encryption.
+    pub ciphertext: Vec<u8>,
 }
 
 /// Why a call failed, before the caller's side of it is known.
@@ -36,8 +38,13 @@ impl From<Error> for CallError {
 
 /// Why a worker did not do what was asked.
 pub enum Failure {
-    /// The handle is of another generation, or the token does not know it. The inputs come back for a second try.
-    Stale(Option<Inputs>),
+    /// The handle is of another generation, or the token does not know it.
+    Stale {
+        /// The generation in which it was used.
+        generation: u64,
+        /// What it was used with, back for a second try; boxed, because it is rare.
+        inputs: Option<Box<Inputs>>,
+    },
     /// The code, in this text, says nothing: ask for a probe.
     Unclear(String),
     /// The answer is known.

@@ -160,7 +160,7 @@ impl Owner {
             Ok(()) => Verdict::Well,
             Err(Failure::Known(error)) => Verdict::Unwell(error.to_string()),
             Err(Failure::Unclear(text)) => self.unwell(generation, &text),
-            Err(Failure::Stale(_)) => self.unwell(generation, "it has lost its keys"),
+            Err(Failure::Stale { .. }) => self.unwell(generation, "it has lost its keys"),
         };
         for waiter in waiters {
             // Fails if the waiter's deadline is over.

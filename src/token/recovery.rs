@@ -6,6 +6,7 @@
 use super::core::Core;
 use super::live::{self, Live};
 use super::stats::count;
+use crate::service::ports::TokenError;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use cryptoki::session::Session;
 use std::sync::Arc;
@@ -54,7 +55,8 @@ fn recover(core: &Core, notices: &Receiver<Notice>, generation: u64) -> Result<S
     tracing::warn!(generation, "the token is lost: the library is started anew");
     while !empty(core) {
         // A call that hangs in the library keeps it from being finalized; nothing but a new process helps then.
-        core.gate.explain("a call hangs in the library, which cannot be started anew");
+        let hangs = "a call hangs in the library, which cannot be started anew";
+        core.gate.explain(TokenError::Unavailable(hangs.to_owned()));
         pause(notices, Duration::ZERO)?;
     }
     let (mut wait, longest) = core.config.recovery_pause;
@@ -67,7 +69,7 @@ fn recover(core: &Core, notices: &Receiver<Notice>, generation: u64) -> Result<S
             }
             Err(error) => {
                 tracing::warn!(%error, "the token could not be recovered yet");
-                core.gate.explain(&error.to_string());
+                core.gate.explain(error);
             }
         }
         pause(notices, wait)?;

@@ -15,6 +15,8 @@ use std::time::Duration;
 
 /// A software key lives for this many sweeps at most.
 const SWEEPS: u32 = 4;
+/// How often the end of the threads is looked for.
+const EXIT_POLL: Duration = Duration::from_millis(2);
 
 /// What a thread does.
 #[derive(Clone, Copy)]
@@ -55,7 +57,7 @@ impl Watch {
         Ok(Self { core, posts, hung: Vec::new(), tick })
     }
 
-    /// Watches until `stop` is disconnected.
+    /// Watches until `stop` is disconnected, and then waits for the threads, which are told to end too.
     pub fn run(mut self, stop: &Receiver<()>) {
         let ticker = crossbeam_channel::tick(self.tick);
         let per_sweep = ticks(self.core.config.software_cache_ttl / SWEEPS, self.tick).max(1);
@@ -63,13 +65,31 @@ impl Watch {
         loop {
             select! {
                 recv(ticker) -> _ => self.look(),
-                recv(stop) -> _ => return,
+                recv(stop) -> _ => return self.finish(),
             }
             since_sweep += 1;
             if since_sweep >= per_sweep {
                 since_sweep = 0;
                 self.core.software.sweep(u64::from(SWEEPS));
             }
+        }
+    }
+
+    /// Joins the threads that end within the deadline. The others hang, and stay behind.
+    fn finish(self) {
+        let mut threads: Vec<_> = self.posts.into_iter().filter_map(|(_, running)| running).collect();
+        for _ in 0..ticks(self.core.config.deadline, EXIT_POLL) {
+            let (ended, left): (Vec<_>, Vec<_>) = threads.into_iter().partition(|running| running.thread.is_finished());
+            for running in ended {
+                if running.thread.join().is_err() {
+                    tracing::error!("a thread of the token ended in a panic");
+                }
+            }
+            threads = left;
+            if threads.is_empty() {
+                return;
+            }
+            std::thread::sleep(EXIT_POLL);
         }
     }
 

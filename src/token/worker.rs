@@ -3,6 +3,9 @@
 //! In: [`Job`]s from one bounded channel. Out: answers to the callers. Each worker has a session of its own and never
 //! makes or destroys objects. A session is kept after an error if the next operation begins in it, else it is
 //! closed and another is opened.
+//!
+//! IVs are drawn in the session, and right before the encryption, that they are for: none is ever stored. On a network
+//! token that is one round trip more per encryption.
 
 use super::ckr::{Fault, fault};
 use super::core::Core;
@@ -64,7 +67,7 @@ impl Worker {
     fn encrypt(&mut self, key: &KeyHandle, inputs: Inputs, reply: Reply<SealedData>) {
         let done = self.call(|worker, live, session| {
             let object = key.object(live.generation).ok_or(CallError::Stale)?;
-            worker.gcm_encrypt(session, object, &inputs.aad, &inputs.data)
+            worker.gcm_encrypt(session, object, &inputs.aad, &inputs.plaintext)
         });
         let done = done.map(|(iv, ciphertext)| SealedData { iv: iv.to_vec(), ciphertext });
         answer(reply, done.map_err(|failure| give_back(failure, key, inputs)));
@@ -75,7 +78,7 @@ impl Worker {
         let done = self.call(|worker, live, session| {
             let object = key.object(live.generation).ok_or(CallError::Stale)?;
             let raw = worker.core.module.raw();
-            Ok(raw.gcm_decrypt(session, object, &mut iv, &inputs.aad, &inputs.data)?)
+            Ok(raw.gcm_decrypt(session, object, &mut iv, &inputs.aad, &inputs.ciphertext)?)
         });
         inputs.iv = iv;
         answer(reply, done.map_err(|failure| give_back(failure, key, inputs)));
@@ -83,7 +86,7 @@ impl Worker {
 
     fn encrypt_in_software(&mut self, key: &SoftwareKey, inputs: &Inputs) -> Result<SealedData, Failure> {
         let iv = self.call(|worker, _, session| worker.random_iv(session))?;
-        let ciphertext = key.seal(iv, &inputs.aad, &inputs.data)?;
+        let ciphertext = key.seal(iv, &inputs.aad, &inputs.plaintext)?;
         Ok(SealedData { iv: iv.to_vec(), ciphertext })
     }
 
@@ -197,9 +200,9 @@ fn answer<T>(reply: Reply<T>, result: Result<T, Failure>) {
 /// A stale handle is never used again, and its inputs go back to the caller.
 fn give_back(failure: Failure, key: &KeyHandle, inputs: Inputs) -> Failure {
     match failure {
-        Failure::Stale(_) => {
+        Failure::Stale { generation, .. } => {
             key.mark_gone();
-            Failure::Stale(Some(inputs))
+            Failure::Stale { generation, inputs: Some(Box::new(inputs)) }
         }
         other => other,
     }
