@@ -261,6 +261,6 @@ impl Default for Database {
 
 impl Default for Log {
     fn default() -> Self {
-        Self { format: LogFormat::Json, filter: "info".into() }
+        Self { format: LogFormat::Json, filter: "info,refinery_core=warn".into() }
     }
 }

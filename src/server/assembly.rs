@@ -26,6 +26,8 @@ pub struct Core {
     pub clock: Arc<SystemClock>,
     /// The token's keys that the database belongs to.
     pub binding: TokenBinding,
+    /// What token and database have counted since the start, by the names of their metrics.
+    pub counted: Arc<dyn Fn() -> Vec<(&'static str, u64)> + Send + Sync>,
 }
 
 /// Opens database and token and puts the service on them. Blocks.
@@ -39,17 +41,34 @@ pub fn open(settings: &Settings, pin: Pin) -> anyhow::Result<Core> {
         bail!("{} was not initialised: run claviger init first", path.display());
     };
     let opened = HsmToken::open(token_config(settings, pin)?, binding.clone()).context("token")?;
-    let store = locked.unlock(opened.row_key).context("database")?;
+    let store = Arc::new(locked.unlock(opened.row_key).context("database")?);
+    let token = Arc::new(opened.token);
+    let counted = counted(Arc::clone(&token), Arc::clone(&store));
     let clock = Arc::new(SystemClock::new().context("clock")?);
     let ids = Arc::new(SystemIds::new().context("random numbers")?);
-    let parts = KmsParts {
-        store: Arc::new(store),
-        token: Arc::new(opened.token),
-        clock: clock.clone(),
-        ids: ids.clone(),
-        settings: kms_settings(settings),
-    };
-    Ok(Core { kms: Arc::new(Kms::new(parts)), ids, clock, binding })
+    let parts = KmsParts { store, token, clock: clock.clone(), ids: ids.clone(), settings: kms_settings(settings) };
+    Ok(Core { kms: Arc::new(Kms::new(parts)), ids, clock, binding, counted })
+}
+
+fn counted(token: Arc<HsmToken>, store: Arc<SqliteStore>) -> Arc<dyn Fn() -> Vec<(&'static str, u64)> + Send + Sync> {
+    Arc::new(move || {
+        let (token, store) = (token.stats(), store.stats());
+        vec![
+            ("claviger_token_cache_hits_total", token.cache_hits),
+            ("claviger_token_cache_misses_total", token.cache_misses),
+            ("claviger_token_cache_evictions_total", token.cache_evictions),
+            ("claviger_token_unwraps_total", token.unwraps),
+            ("claviger_token_destroys_total", token.destroys),
+            ("claviger_token_probes_total", token.probes),
+            ("claviger_token_hung_calls_total", token.hung_calls),
+            ("claviger_token_recoveries_total", token.recoveries),
+            ("claviger_token_reopened_sessions_total", token.reopened_sessions),
+            ("claviger_software_cache_hits_total", token.software_hits),
+            ("claviger_software_cache_misses_total", token.software_misses),
+            ("claviger_store_rows_checked_total", store.rows_checked),
+            ("claviger_store_integrity_alarms_total", store.integrity_alarms),
+        ]
+    })
 }
 
 /// Refuses a software token unless the settings say that it is known.

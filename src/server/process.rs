@@ -1,7 +1,10 @@
 //! What the process asks of the kernel so that keys stay in its memory: no swap, no core dumps, no debugger.
 
 use rustix::mm::{MlockAllFlags, mlockall};
-use rustix::process::{DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit};
+use rustix::process::{
+    DumpableBehavior, Resource, Rlimit, Signal, getrlimit, set_dumpable_behavior, set_parent_process_death_signal,
+    setrlimit,
+};
 use rustix::thread::{CapabilitySet, capabilities};
 
 /// A lock limit below this would later fail allocations: with `MCL_FUTURE` every mapping counts against it,
@@ -19,6 +22,14 @@ pub fn forbid_dumps() -> Result<(), String> {
         .map_err(|error| refused("setting the core dump limit", error))?;
     set_dumpable_behavior(DumpableBehavior::NotDumpable)
         .map_err(|error| refused("switching core dumps and tracing off", error))
+}
+
+/// Has the kernel kill this process when the one that started it ends, however it ends.
+///
+/// # Errors
+/// The kernel's refusal, as text.
+pub fn end_with_parent() -> Result<(), String> {
+    set_parent_process_death_signal(Some(Signal::KILL)).map_err(|error| error.to_string())
 }
 
 /// Locks all memory that is used now or later, page by page as it is first touched.

@@ -51,11 +51,12 @@ impl Server {
     pub async fn run(self, end: impl Future<Output = ()>) -> Result<(), String> {
         let (stop, stopped) = watch::channel(false);
         let interval = self.settings.scheduler.interval.0;
+        let metrics = self.metrics.clone().with_counters(Arc::clone(&self.core.counted));
         let readiness = Arc::new(Readiness::new(Arc::clone(&self.core.kms), interval));
         let reporter = HealthReporter::new();
-        let router = edge::around(self.router(&readiness, &reporter)?, self.edge());
+        let router = edge::around(self.router(&readiness, &reporter, metrics.clone())?, self.edge());
         let scheduler = tokio::spawn(scheduler::run(Arc::clone(&self.core.kms), interval, ended(stopped.clone())));
-        let background = background(readiness, reporter, self.metrics.clone());
+        let background = background(readiness, reporter, metrics);
         let options = Options { tls: self.tls, max_connections: self.settings.server.max_connections };
         let listeners = tokio::spawn(self.bound.serve(router, options, stopped));
         end.await;
@@ -68,7 +69,12 @@ impl Server {
         Ok(())
     }
 
-    fn router(&self, readiness: &Arc<Readiness>, reporter: &HealthReporter) -> Result<Router, String> {
+    fn router(
+        &self,
+        readiness: &Arc<Readiness>,
+        reporter: &HealthReporter,
+        metrics: Metrics,
+    ) -> Result<Router, String> {
         let yandex = YandexDeps {
             kms: Arc::clone(&self.core.kms),
             authenticator: Arc::new(BearerTokens::new(self.core.kms.directory())),
@@ -76,7 +82,7 @@ impl Server {
             reflection: self.settings.server.reflection,
             health: Some(reporter.clone()),
         };
-        let health = health::routes(Arc::clone(readiness), self.metrics.clone());
+        let health = health::routes(Arc::clone(readiness), metrics);
         Ok(yandex::routes(yandex)?.merge(health))
     }
 

@@ -1,6 +1,7 @@
 //! Metrics in Prometheus' text format. Label values come from fixed sets only: a caller cannot make new ones.
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Upper bounds in seconds. An encryption takes tens of microseconds in SoftHSM and milliseconds in an HSM.
@@ -11,7 +12,10 @@ const LATENCY: &str = "claviger_request_duration_seconds";
 
 /// What is shown at `/metrics`.
 #[derive(Clone)]
-pub struct Metrics(PrometheusHandle);
+pub struct Metrics {
+    handle: PrometheusHandle,
+    counted: Arc<dyn Fn() -> Vec<(&'static str, u64)> + Send + Sync>,
+}
 
 impl Metrics {
     /// Starts collecting. May be called once per process.
@@ -26,18 +30,27 @@ impl Metrics {
         let handle = recorder.handle();
         metrics::set_global_recorder(recorder).map_err(|error| error.to_string())?;
         describe();
-        Ok(Self(handle))
+        Ok(Self { handle, counted: Arc::new(Vec::new) })
+    }
+
+    /// Shows these counters too, by name, as they are when they are asked for.
+    #[must_use]
+    pub fn with_counters(self, counted: Arc<dyn Fn() -> Vec<(&'static str, u64)> + Send + Sync>) -> Self {
+        Self { counted, ..self }
     }
 
     /// The text of `/metrics`.
     #[must_use]
     pub fn render(&self) -> String {
-        self.0.render()
+        for (name, count) in (self.counted)() {
+            metrics::counter!(name).absolute(count);
+        }
+        self.handle.render()
     }
 
     /// Folds what histograms gathered since the last call; without it they grow while nobody asks.
     pub fn fold(&self) {
-        self.0.run_upkeep();
+        self.handle.run_upkeep();
     }
 }
 

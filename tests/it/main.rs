@@ -1,9 +1,9 @@
 //! Integration tests: real token, real database, real clients. One binary, so that it links once.
-#![expect(missing_docs, reason = "tests are described by their names")]
 
 mod attacks;
 mod ceremony;
 mod ceremony_rig;
+mod production;
 mod run_contract;
 mod service;
 mod serving;

@@ -149,6 +149,19 @@ async fn after_kill_9_the_next_start_needs_no_clean_up() {
 }
 
 #[tokio::test]
+async fn a_first_start_that_is_killed_at_any_moment_is_repeated_without_clean_up() {
+    let home = Home::new();
+    for pause_ms in [5, 30, 60, 90, 120, 160, 200] {
+        let mut child = home.command().spawn().unwrap();
+        tokio::time::sleep(std::time::Duration::from_millis(pause_ms)).await;
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    let dev = home.start().await;
+    assert_eq!(key_list_status(&dev, dev.credential("CLAVIGER_TOKEN")).await, 200);
+}
+
+#[tokio::test]
 async fn settings_of_the_environment_hold_in_dev_too() {
     let daily = Home::new();
     let often = Home::new().with("CLAVIGER_LIMITS__MIN_ROTATION_PERIOD", "1s");
@@ -258,7 +271,7 @@ async fn a_relative_directory_becomes_absolute() {
     std::fs::create_dir(&place).unwrap();
     let mut command = claviger();
     command.args(["dev", "--data-dir", "data", "--listen", "127.0.0.1:0", "--tls-listen", "127.0.0.1:0"]);
-    let mut child = command.current_dir(place.parent().unwrap()).stdout(Stdio::null()).stderr(Stdio::null());
+    let child = command.current_dir(place.parent().unwrap()).stdout(Stdio::null()).stderr(Stdio::null());
     let mut child = child.spawn().unwrap();
     let started = async {
         while !home.credentials_file().exists() {

@@ -1,8 +1,9 @@
 //! What the server does around every request: health, request ids, protocols, the graceful end, operators' commands.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
 
 use crate::support::server::claviger;
 use crate::support::{Dev, Home};
-use claviger::dialect::yandex::proto::yandex::cloud::kms::v1::GetSymmetricKeyRequest;
+use claviger::dialect::yandex::proto::yandex::cloud::kms::v1 as kms;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::Output;
@@ -20,7 +21,12 @@ async fn health_and_metrics_need_no_token() {
     assert_eq!(ready, expected);
     nobody.get("/kms/v1/keys?folderId=x").await;
     let metrics = nobody.get("/metrics").await.text;
-    for wanted in ["claviger_build_info{version=", "claviger_requests_total{", "claviger_ready{part=\"token\"} 1"] {
+    for wanted in [
+        "claviger_build_info{version=",
+        "claviger_requests_total{",
+        "claviger_ready{part=\"token\"} 1",
+        "claviger_token_unwraps_total",
+    ] {
         assert!(metrics.contains(wanted), "{wanted} is not in\n{metrics}");
     }
 }
@@ -60,7 +66,7 @@ async fn every_answer_has_a_request_id_and_a_sane_one_is_kept() {
         let request = rest.request(reqwest::Method::GET, path).header("x-request-id", "my-id_1.2");
         assert_eq!(rest.send(request).await.headers["x-request-id"], "my-id_1.2");
     }
-    let refused = dev.grpc().await.with_token("").keys().get(GetSymmetricKeyRequest::default()).await.unwrap_err();
+    let refused = dev.grpc().await.with_token("").keys().get(kms::GetSymmetricKeyRequest::default()).await.unwrap_err();
     assert!(refused.metadata().contains_key("x-request-id"));
     assert!(home.log().contains("my-id_1.2"), "the log does not have the request id");
 }
@@ -102,6 +108,38 @@ async fn requests_in_flight_finish_when_the_server_is_asked_to_end() {
     stream.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     assert!(dev.terminate().await.success());
+}
+
+#[tokio::test]
+async fn clients_that_say_nothing_or_stop_in_the_middle_are_cut_off() {
+    let home = Home::new();
+    let dev = home.start().await;
+    let plain = dev.credential("CLAVIGER_ENDPOINT").trim_start_matches("http://").to_owned();
+    let tls = dev.credential("CLAVIGER_TLS_ENDPOINT").replace("https://localhost", "127.0.0.1");
+    let begun: [(&str, &[u8]); 5] = [
+        (&plain, b""),
+        (&plain, b"PR"),
+        (&plain, b"PRI * HTTP/2.0\r\n"),
+        (&plain, b"GET /healthz HTTP/1.1\r\nHost:"),
+        (&tls, b"\x16\x03\x01"),
+    ];
+    let mut streams = Vec::new();
+    for (address, bytes) in begun {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.write_all(bytes).unwrap();
+        stream.set_read_timeout(Some(std::time::Duration::from_secs(60))).unwrap();
+        streams.push((stream, bytes));
+    }
+    for (mut stream, bytes) in streams {
+        // The end, or a reset: not the read's own timeout.
+        let ended = stream.read_to_end(&mut Vec::new());
+        let reset = |error: &std::io::Error| error.kind() == std::io::ErrorKind::ConnectionReset;
+        assert!(
+            ended.as_ref().is_ok() || ended.as_ref().is_err_and(reset),
+            "{:?}: {ended:?}",
+            bytes.escape_ascii().to_string()
+        );
+    }
 }
 
 fn command(dev: &Dev, token: &str, arguments: &[&str]) -> Output {

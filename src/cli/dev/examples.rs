@@ -21,7 +21,7 @@ Paste into a shell:
     -d "{{\"plaintext\":\"$(printf 'hello' | base64)\"}}" \
     | sed -n 's/.*"ciphertext": *"\([^"]*\)".*/\1/p')
   curl -sS -H "Authorization: Bearer $CLAVIGER_TOKEN" $CLAVIGER_ENDPOINT/kms/v1/keys/$KEY:decrypt \
-    -d "{{\"ciphertext\":\"$CIPHERTEXT\"}}" | sed -n 's/.*"plaintext": *"\([^"]*\)".*/\1/p' | base64 -d
+    -d "{{\"ciphertext\":\"$CIPHERTEXT\"}}" | sed -n 's/.*"plaintext": *"\([^"]*\)".*/\1/p' | base64 -d; echo
 
   # The same over TLS:
   curl -sS --cacert $CLAVIGER_CA -H "Authorization: Bearer $CLAVIGER_TOKEN" \

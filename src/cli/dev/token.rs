@@ -78,9 +78,9 @@ fn named(arguments: &DevArguments, settings: &Settings) -> anyhow::Result<Order>
         let source: PinSource = source.parse().context(flag)?;
         source.read(&variable, "PIN: ").context(flag)
     };
+    let user_pin = read("--pin", &settings.token.pin)?;
     let so_pin = arguments.so_pin.as_deref().map(|source| read("--so-pin", source)).transpose()?;
     let blank = arguments.init_token.clone().map(|serial| (serial, settings.token.label.clone()));
-    let user_pin = read("--pin", &settings.token.pin)?;
     let mut order = order(settings, Order::pin_text(&user_pin));
     order.blank = blank;
     order.so_pin = so_pin.as_ref().map(Order::pin_text);

@@ -9,6 +9,7 @@ use super::report;
 use crate::cli::{Exit, Failure};
 use crate::domain::id::ClusterId;
 use crate::server::ambient::{SystemClock, SystemIds};
+use crate::server::process;
 use crate::service::ports::{Assurance, Clock, IdSource, TokenStateStore};
 use crate::store::SqliteStore;
 use crate::token::ceremony::{self, BlankToken, CeremonyRequest, Outcome, Staging};
@@ -115,11 +116,12 @@ pub fn softhsm_place(module: &Path, environment: &dyn Fn(&str) -> Option<String>
 
 /// The hidden command.
 pub fn run() -> Result<(), Failure> {
-    if let Err(reason) = crate::server::process::forbid_dumps() {
-        return Err(Failure::new(Exit::Failed, reason));
-    }
-    // Keys are not in this process; PINs are for a moment. Where memory cannot be locked, the server will say so.
-    let _ = crate::server::process::lock_memory();
+    // A ceremony that outlives its command would have the database and the token while the command is repeated. If
+    // the command ended before this call, the order is cut off.
+    let prepared = process::end_with_parent().and_then(|()| process::forbid_dumps());
+    prepared.map_err(|reason| Failure::new(Exit::Failed, reason))?;
+    // Only PINs are in this process, for a moment. Where memory cannot be locked, the server will say so.
+    let _ = process::lock_memory();
     let mut text = Zeroizing::new(Vec::with_capacity(ORDER_BYTES));
     std::io::stdin().lock().read_to_end(&mut text).context("the ceremony's order")?;
     let order: Order = serde_json::from_slice(&text).map_err(|_| anyhow!("the ceremony's order cannot be read"))?;

@@ -15,12 +15,14 @@ fn seeded(dir: &tempfile::TempDir) -> Sqlite {
         "INSERT INTO folders VALUES (zeroblob(16), 1, 'f', 0, 1, zeroblob(32))".to_owned(),
         "INSERT INTO materials VALUES (1, zeroblob(40))".to_owned(),
         format!(
-            "{numbers} INSERT INTO keys SELECT CAST(format('%016d', i) AS BLOB), zeroblob(16), 'yandex', i, NULL, 'r', 'n', 'd', '{{}}',
+            "{numbers} INSERT INTO keys SELECT CAST(format('%016d', i) AS BLOB), zeroblob(16), 'yandex', i, NULL, 'r', 'n', 'd',
+            '{{}}',
             '{{}}', 4, iif(i % 1000 = 1, 'pending_deletion', 'live'), 'active', iif(i % 1000 = 1, i + 5000, NULL), NULL,
             zeroblob(16), 2, i, i, 60, i, 'yandex', iif(i % 1000 = 0, i + 5000, NULL), 0, 0, 1, zeroblob(32) FROM n"
         ),
         "INSERT INTO versions SELECT keys.id, keys.id, 1, 4, 'database', 'creation', created_at,
-            iif(created_at % 1000 = 2, 'scheduled', 'active'), NULL, iif(created_at % 1000 = 2, created_at + 5000, NULL),
+            iif(created_at % 1000 = 2, 'scheduled', 'active'), NULL,
+            iif(created_at % 1000 = 2, created_at + 5000, NULL),
             NULL, 0, 1, 1, zeroblob(32), 1, zeroblob(32)
             FROM keys"
             .to_owned(),

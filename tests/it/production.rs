@@ -1,0 +1,169 @@
+//! `claviger init` and `claviger serve`, on a SoftHSM token that is not dev's.
+
+use crate::support::Rest;
+use crate::support::server::{claviger, wait};
+use serde_json::json;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+use tempfile::TempDir;
+
+const USER_PIN: &str = "user-4711-pin";
+const SO_PIN: &str = "so-0815-pin";
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A machine with a token, PIN files and settings.
+struct Machine {
+    directory: TempDir,
+}
+
+impl Machine {
+    fn new() -> Self {
+        let machine = Self { directory: tempfile::tempdir().unwrap() };
+        std::fs::create_dir(machine.path("tokens")).unwrap();
+        let tokens = machine.path("tokens").display().to_string();
+        machine.write("softhsm2.conf", &format!("directories.tokendir = {tokens}\nobjectstore.backend = file\n"));
+        machine.write("pin", USER_PIN);
+        machine.write("so.pin", SO_PIN);
+        machine.configure("");
+        machine
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.path(name), text).unwrap();
+        std::fs::set_permissions(self.path(name), std::fs::Permissions::from_mode(0o600)).unwrap();
+    }
+
+    fn configure(&self, more: &str) {
+        let (pin, database) = (self.path("pin"), self.path("data/claviger.db"));
+        let text = format!(
+            "[server]\nlisten = \"127.0.0.1:0\"\ntls_listen = \"\"\n\
+             [token]\nlabel = \"prod\"\npin = \"file:{}\"\n{more}\n\
+             [database]\npath = \"{}\"\n\
+             [process]\nallow_unlocked_memory = true\n",
+            pin.display(),
+            database.display()
+        );
+        self.write("claviger.toml", &text);
+    }
+
+    fn command(&self, name: &str) -> Command {
+        let mut command = claviger();
+        command.env("SOFTHSM2_CONF", self.path("softhsm2.conf"));
+        command.arg(name).arg("--config").arg(self.path("claviger.toml")).stdin(Stdio::null());
+        command
+    }
+
+    fn init(&self, more: &[&str]) -> Output {
+        let so_pin = format!("file:{}", self.path("so.pin").display());
+        self.command("init").args(["--so-pin", &so_pin]).args(more).output().unwrap()
+    }
+}
+
+fn shown(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+}
+
+fn line_after<'a>(text: &'a str, start: &str) -> &'a str {
+    text.lines().find_map(|line| line.strip_prefix(start)).unwrap_or_else(|| panic!("no {start:?} in\n{text}"))
+}
+
+#[tokio::test]
+async fn init_shows_what_it_made_and_is_safe_to_repeat() {
+    let machine = Machine::new();
+    let output = machine.init(&["--init-token", ""]);
+    let first = shown(&output);
+    assert!(output.status.success(), "{first}");
+    for wanted in
+        ["The token's keys were made", "assurance      software", "protection     T:", "check value", "refused"]
+    {
+        assert!(first.contains(wanted), "{wanted} is not in\n{first}");
+    }
+    assert!(!first.contains(USER_PIN) && !first.contains(SO_PIN));
+    let token = line_after(&first, "The administrator's API token, shown this once: ");
+    assert!(token.starts_with("clv1_"));
+
+    let output = machine.init(&[]);
+    let second = shown(&output);
+    assert!(output.status.success(), "{second}");
+    assert!(second.contains("are there and as they should be") && !second.contains("clv1_"), "{second}");
+    assert_eq!(line_after(&first, "Folder "), line_after(&second, "Folder "));
+    assert_eq!(line_after(&first, "  KEK 1"), line_after(&second, "  KEK 1"));
+}
+
+#[tokio::test]
+async fn serve_works_after_init_and_its_administrator_administers_without_encrypting() {
+    let machine = Machine::new();
+    let output = machine.init(&["--init-token", ""]);
+    assert!(output.status.success(), "{}", shown(&output));
+    let printed = shown(&output);
+    let token = line_after(&printed, "The administrator's API token, shown this once: ");
+    let folder = line_after(&printed, "Folder ").split(' ').next().unwrap();
+    machine.configure("allow_software_token = true");
+
+    let log = std::fs::File::create(machine.path("log")).unwrap();
+    let mut child = machine.command("serve").stderr(log).spawn().unwrap();
+    let address = address_in(&machine.path("log"), &mut child).await;
+    let rest = Rest::in_clear(&format!("http://{address}"), token);
+    let body = json!({ "folderId": folder, "defaultAlgorithm": "AES_256_HSM" });
+    let key = rest.post("/kms/v1/keys", &body).await.ok()["response"]["id"].as_str().unwrap().to_owned();
+    let refused = rest.post(&format!("/kms/v1/keys/{key}:encrypt"), &json!({ "plaintext": "YQ==" })).await;
+    assert_eq!((refused.status, refused.code()), (403, 7));
+    assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
+    assert!(wait(&mut child, PATIENCE).await.success());
+}
+
+/// The address in the line that says that the server serves.
+async fn address_in(log: &Path, child: &mut std::process::Child) -> String {
+    let served = async {
+        loop {
+            let text = std::fs::read_to_string(log).unwrap();
+            let lines = text.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+            if let Some(line) = lines.into_iter().find(|line| line["message"] == "serving") {
+                return line["plain"].as_str().unwrap().to_owned();
+            }
+            assert!(child.try_wait().unwrap().is_none(), "serve ended:\n{text}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, served).await.unwrap()
+}
+
+#[tokio::test]
+async fn serve_refuses_a_software_token_unless_the_settings_allow_it() {
+    let machine = Machine::new();
+    assert!(machine.init(&["--init-token", ""]).status.success());
+    let output = machine.command("serve").output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(shown(&output).contains("allow_software_token"), "{}", shown(&output));
+}
+
+#[tokio::test]
+async fn serve_before_init_says_what_to_do() {
+    let machine = Machine::new();
+    std::fs::create_dir(machine.path("data")).unwrap();
+    let output = machine.command("serve").output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(shown(&output).contains("claviger init"), "{}", shown(&output));
+}
+
+#[tokio::test]
+async fn a_token_that_is_not_blank_is_never_initialised() {
+    let machine = Machine::new();
+    assert!(machine.init(&["--init-token", ""]).status.success());
+    std::fs::remove_dir_all(machine.path("data")).unwrap();
+    let tokens = || {
+        let entries = std::fs::read_dir(machine.path("tokens")).unwrap().map(|entry| entry.unwrap().path());
+        let count = |path: PathBuf| (path.clone(), std::fs::read_dir(path).unwrap().count());
+        entries.map(count).collect::<Vec<_>>()
+    };
+    let before = tokens();
+    let output = machine.init(&["--init-token", "0123456789abcdef"]);
+    assert!(!output.status.success(), "{}", shown(&output));
+    assert_eq!(tokens(), before);
+}
