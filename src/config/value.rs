@@ -36,7 +36,7 @@ impl Display for Period {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let ms = self.0.as_millis();
         let units = [(24 * 60 * 60 * 1000, "d"), (60 * 60 * 1000, "h"), (60 * 1000, "m"), (1000, "s"), (1, "ms")];
-        let fits = units.into_iter().find(|(unit_ms, _)| ms != 0 && ms % unit_ms == 0);
+        let fits = units.into_iter().find(|(unit_ms, _)| ms != 0 && ms.is_multiple_of(*unit_ms));
         let (unit_ms, name) = fits.unwrap_or((1000, "s"));
         write!(f, "{}{name}", ms / unit_ms)
     }

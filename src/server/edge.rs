@@ -153,7 +153,7 @@ mod tests {
         let routes = Router::new()
             .route("/ok", get(|axum::Extension(id): axum::Extension<RequestId>| async { id.0 }))
             .route("/panic", post(panic_here))
-            .route("/slow", post(|| std::future::pending::<()>()));
+            .route("/slow", post(std::future::pending::<()>));
         let ids = Arc::new(SystemIds::new().unwrap());
         around(routes, Edge { ids, request_timeout: Duration::from_millis(200) })
     }

@@ -1,4 +1,5 @@
 //! `claviger init` and `claviger serve`, on a SoftHSM token that is not dev's.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
 use crate::support::Rest;
 use crate::support::server::{claviger, wait};

@@ -1,4 +1,5 @@
 //! How `claviger dev` starts, restarts and ends, line by line of docs/operations.md.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
 
 use crate::support::server::{claviger, read_credentials};
 use crate::support::{Dev, Home};

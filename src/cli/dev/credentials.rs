@@ -50,8 +50,8 @@ pub fn read_token(path: &Path) -> io::Result<Option<Zeroizing<String>>> {
         Err(error) => return Err(error),
     };
     let Ok(text) = std::str::from_utf8(&text) else { return Ok(None) };
-    let tokens = text.lines().filter_map(|line| line.strip_prefix(TOKEN)?.strip_prefix('='));
-    Ok(tokens.last().map(|token| Zeroizing::new(token.to_owned())))
+    let mut tokens = text.lines().filter_map(|line| line.strip_prefix(TOKEN)?.strip_prefix('='));
+    Ok(tokens.next_back().map(|token| Zeroizing::new(token.to_owned())))
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
 //! Starting and ending `claviger dev`.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
 use super::client::{Grpc, Rest};
 use std::collections::BTreeMap;
