@@ -29,7 +29,7 @@ pub struct TokenConfig {
     pub cached_keys: usize,
     /// How many decrypted software keys are kept in memory.
     pub software_cached_keys: usize,
-    /// How long a decrypted software key is kept at most.
+    /// How long a decrypted software key is kept at most, in steps of a second.
     pub software_cache_ttl: Duration,
     /// The pause between two attempts to recover: doubled from the first to the second.
     pub recovery_pause: (Duration, Duration),

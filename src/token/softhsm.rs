@@ -9,6 +9,9 @@ use std::path::{Path, PathBuf};
 /// process when that is started, never inside of it.
 pub const CONF_VARIABLE: &str = "SOFTHSM2_CONF";
 
+/// The configuration that softhsm/new-token.sh uses too.
+const CONF_TEMPLATE: &str = include_str!("../../softhsm/softhsm2.conf");
+
 /// Whether a token is SoftHSM's.
 #[must_use]
 pub fn is_softhsm(identity: &TokenIdentity) -> bool {
@@ -24,10 +27,7 @@ pub fn is_made_by(manufacturer: &str) -> bool {
 /// A configuration whose tokens live in `tokens`.
 #[must_use]
 pub fn conf(tokens: &Path) -> String {
-    format!(
-        "directories.tokendir = {}\nobjectstore.backend = file\nlog.level = ERROR\nslots.removable = false\n",
-        tokens.display()
-    )
+    CONF_TEMPLATE.replace("@TOKENDIR@", &tokens.display().to_string())
 }
 
 /// The directory of tokens that a configuration names.

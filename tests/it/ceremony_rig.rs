@@ -210,7 +210,7 @@ impl Rig {
         };
         let conf = staging.map_or_else(|| self.conf(), Staging::conf);
         Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "ceremony_rig::child", "--ignored", "--nocapture"])
+            .args(["--exact", "ceremony_rig::child", "--nocapture"])
             .env(softhsm::CONF_VARIABLE, conf)
             .env(JOB, serde_json::to_string(&job).unwrap())
             .output()
@@ -228,11 +228,12 @@ fn result(output: &Output) -> Result<String, String> {
     }
 }
 
+/// The entry of child processes, which other tests start with a job. A run of all tests has none for it.
 #[test]
-#[ignore = "the child process of other tests"]
 #[expect(clippy::disallowed_methods, reason = "the parent tells the child its job by the environment")]
 fn child() {
-    let job: Job = serde_json::from_str(&std::env::var(JOB).unwrap()).unwrap();
+    let Ok(job) = std::env::var(JOB) else { return };
+    let job: Job = serde_json::from_str(&job).unwrap();
     let rig = Rig { dir: job.dir, _temp: None };
     let answer = match job.role {
         Role::Ceremony => ceremony(&rig, &job.options, job.staging.as_deref()),

@@ -1,4 +1,5 @@
 //! Integration tests: real token, real database, real clients. One binary, so that it links once.
+
 mod attacks;
 mod ceremony;
 mod ceremony_rig;

@@ -10,7 +10,7 @@ use crate::server::{assembly, files};
 use crate::service::ports::{IdSource, TokenStateStore};
 use crate::store::SqliteStore;
 use crate::token::pin::PinSource;
-use crate::token::softhsm::CONF_VARIABLE;
+use crate::token::softhsm::{self, CONF_VARIABLE};
 use anyhow::{Context, anyhow, bail};
 use std::fmt::Write;
 use std::os::unix::process::CommandExt;
@@ -20,7 +20,6 @@ use zeroize::Zeroizing;
 
 /// The label of the private token.
 pub const LABEL: &str = "claviger-dev";
-const CONF: &str = include_str!("../../../softhsm/softhsm2.conf");
 /// Where distributions put SoftHSM2's library; softhsm/find-module.sh has the same list.
 const LIBRARIES: [&str; 8] = [
     "/usr/lib/softhsm/libsofthsm2.so",
@@ -45,8 +44,8 @@ pub fn softhsm_library() -> anyhow::Result<PathBuf> {
 pub fn point_softhsm_to(directory: &DataDirectory) -> anyhow::Result<()> {
     let conf = directory.file("softhsm2.conf");
     files::private_directory(&directory.file("tokens")).context("tokens")?;
-    let tokens = directory.file("tokens").display().to_string();
-    files::replace(&conf, CONF.replace("@TOKENDIR@", &tokens).as_bytes()).context("softhsm2.conf")?;
+    let text = softhsm::conf(&directory.file("tokens"));
+    files::replace(&conf, text.as_bytes()).context("softhsm2.conf")?;
     if variable(CONF_VARIABLE).is_some_and(|set| Path::new(&set) == conf) {
         return Ok(());
     }

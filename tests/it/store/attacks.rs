@@ -140,8 +140,9 @@ async fn a_deleted_counter_is_found_and_not_begun_anew() {
 #[tokio::test]
 async fn an_added_token_hash_is_no_credential() {
     let db = Db::new().await;
-    let statement = "INSERT INTO credentials SELECT ?1, principal_id, folder_id, kind, ?2, created_at, expires_at,
-        revoked_at, row_seq, row_mac FROM credentials";
+    let statement = "INSERT INTO credentials
+        SELECT ?1, principal_id, folder_id, name, kind, ?2, created_at, expires_at, revoked_at, row_seq, row_mac
+        FROM credentials";
     db.tamper(statement, params![bytes(5, 9), token_hash(9)]);
     assert_alarm(&db.store.credential_by_token(token_hash(9)).await, "credentials");
     db.tamper(
