@@ -1,4 +1,5 @@
-//! The power is cut under load, again and again: whatever was acknowledged is there.
+//! The process is killed under load, again and again: whatever was acknowledged is there. (What the kernel has taken
+//! survives kill -9; that it is on the disk before it is acknowledged is for the tests of the store.)
 
 use super::{Api, create, decrypt, destroyed, encrypt, key, primary, response, schedule, version, versions};
 use crate::support::{Dev, Home};
