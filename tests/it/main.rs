@@ -13,4 +13,5 @@ mod support;
 mod token;
 mod token_faults;
 mod token_rig;
+mod wire;
 mod yandex_wire;
