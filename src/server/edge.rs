@@ -109,8 +109,9 @@ fn record(request: &Record<'_>, notes: &RequestNotes, response: &Response, laten
     let (dialect, operation) = (notes.noted_dialect(), notes.noted_operation());
     let Record { id, method, grpc, quiet } = request;
     macro_rules! log {
-        ($level:ident) => {
+        ($target:literal, $level:ident) => {
             tracing::$level!(
+                target: $target,
                 request_id = id,
                 method,
                 grpc,
@@ -124,14 +125,24 @@ fn record(request: &Record<'_>, notes: &RequestNotes, response: &Response, laten
             )
         };
     }
-    match (quiet, failed) {
-        (true, _) => log!(debug),
-        (_, true) => log!(error),
-        _ => log!(info),
+    if failed {
+        log!("claviger::request", error);
+    } else if *quiet {
+        log!("claviger::request::probe", debug);
+    } else if uses_keys(operation) && code == if *grpc { 0 } else { 200 } {
+        // There may be tens of thousands a second, and a line costs as much as an encryption.
+        log!("claviger::request::data", debug);
+    } else {
+        log!("claviger::request", info);
     }
     if !quiet {
         metrics::request(dialect, operation, code, latency);
     }
+}
+
+/// Whether an operation uses keys rather than manages them.
+fn uses_keys(operation: &str) -> bool {
+    matches!(operation, "Encrypt" | "Decrypt" | "ReEncrypt" | "GenerateDataKey")
 }
 
 /// The gRPC code of a gRPC answer, which is in its head unless the call went well; else the HTTP status.
