@@ -8,7 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 /// A queue for at most `capacity` items, which is closed by its sender, or when that is dropped.
 pub fn queue<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
-    let state = State { items: VecDeque::with_capacity(capacity), capacity, sleeping: 0, closed: false };
+    let state = State { items: VecDeque::with_capacity(capacity), capacity, sleeping: 0, woken: 0, closed: false };
     let shared = Arc::new(Shared { state: Mutex::new(state), filled: Condvar::new() });
     (Sender(Arc::clone(&shared)), Receiver(shared))
 }
@@ -33,6 +33,8 @@ struct State<T> {
     capacity: usize,
     /// Receivers that wait for an item.
     sleeping: usize,
+    /// How many of them were told that there is one.
+    woken: usize,
     closed: bool,
 }
 
@@ -53,7 +55,9 @@ impl<T> Sender<T> {
             return Err(Full);
         }
         state.items.push_back(item);
-        let wake = state.sleeping > 0;
+        // Each item wakes one sleeper, who is counted as awake from now on, not from when it runs.
+        let wake = state.sleeping > state.woken;
+        state.woken += usize::from(wake);
         drop(state);
         if wake {
             self.0.filled.notify_one();
@@ -88,6 +92,7 @@ impl<T> Receiver<T> {
             state.sleeping += 1;
             state = self.0.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
             state.sleeping -= 1;
+            state.woken = state.woken.saturating_sub(1);
         }
     }
 }
