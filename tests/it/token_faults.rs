@@ -1,5 +1,4 @@
 //! The running token over a library that fails, delays and sticks (`tests/p11shim`, SoftHSM behind it).
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use crate::token_rig::{Rig, decrypt, encrypt, material, until};
 use crate::token_shim::{self, hits, impatient, is_unavailable, rules};

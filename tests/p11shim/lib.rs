@@ -173,9 +173,9 @@ fn reboot() {
     let mut count: CK_ULONG = 64;
     // SAFETY: the array has room for the number of slots that the call is told.
     let listed = unsafe { slots(CK_FALSE, ids.as_mut_ptr(), &raw mut count) };
-    let found = ids.iter().zip(0..count).map(|(id, _)| *id);
+    let mut found = ids.iter().zip(0..count).map(|(id, _)| *id);
     // SAFETY: the call takes a number, which it checks.
-    if listed != CKR_OK || !found.fold(true, |all, id| unsafe { close(id) } == CKR_OK && all) {
+    if listed != CKR_OK || !found.all(|id| unsafe { close(id) } == CKR_OK) {
         refuse("the sessions of the library behind could not be closed");
     }
     REBOOTED.store(true, Ordering::SeqCst);
