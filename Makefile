@@ -24,7 +24,7 @@ test: need-rust need-softhsm ## Install what the tests need and run them all
 	@if cargo nextest --version >/dev/null 2>&1; then \
 	  cargo nextest run --locked $(if $(CI),--profile ci) $(T); \
 	else \
-	  cargo test --locked --lib --bins --tests $(T); \
+	  cargo build --locked --example p11shim && cargo test --locked --lib --bins --tests $(T); \
 	fi
 	@cargo test --locked --doc --quiet $(T)
 

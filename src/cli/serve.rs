@@ -23,7 +23,10 @@ pub fn run(arguments: &ServeArguments) -> Result<(), Failure> {
     let core = assembly::open(&settings, pin)?;
     assembly::require_allowed_assurance(&settings, &core.binding)?;
     let tls = tls_config(&settings)?;
-    process::block_on(serve(core, settings, tls, metrics))
+    let token = core.token.clone();
+    let served = process::block_on(serve(core, settings, tls, metrics));
+    token.close();
+    served
 }
 
 /// The settings of a file, with the environment over it.

@@ -92,7 +92,13 @@ pub struct Token {
     pub worker_threads: usize,
     /// The longest time a request waits for the token.
     pub deadline: Period,
-    /// Unwrapped keys kept in the token; 0 = what the token was found to bear.
+    /// The largest plaintext in bytes that the token encrypts; 0 = what was found at `init`.
+    #[serde(deserialize_with = "value::scalar")]
+    pub max_gcm_bytes: usize,
+    /// Sessions that the token lets be open at once; 0 = what it tells.
+    #[serde(deserialize_with = "value::scalar")]
+    pub max_sessions: u32,
+    /// Unwrapped keys kept in the token; 0 = the default of 4096.
     #[serde(deserialize_with = "value::scalar")]
     pub cached_keys: usize,
 }
@@ -212,6 +218,8 @@ impl Default for Token {
             allow_software_token: false,
             worker_threads: 0,
             deadline: Period(Duration::from_secs(5)),
+            max_gcm_bytes: 0,
+            max_sessions: 0,
             cached_keys: 0,
         }
     }

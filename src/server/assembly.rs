@@ -2,7 +2,7 @@
 
 use super::ambient::{SystemClock, SystemIds};
 use crate::config::Settings;
-use crate::service::ports::{Assurance, InternalKeyRole, TokenBinding, TokenStateStore};
+use crate::service::ports::{Assurance, InternalKeyRole, TokenBinding, TokenCapabilities, TokenStateStore};
 use crate::service::{Kms, KmsParts, KmsSettings};
 use crate::store::SqliteStore;
 use crate::token::module::TokenSelector;
@@ -11,15 +11,21 @@ use crate::token::{HsmToken, TokenConfig};
 use anyhow::{Context, bail};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Keys, and versions beside primary ones, that are kept in memory.
 const CACHED_KEYS: u64 = 100_000;
 const MAX_WORKERS: usize = 64;
+/// How long the token is waited for at the end: two seconds.
+const CLOSING_POLLS: u32 = 200;
+const CLOSING_POLL: Duration = Duration::from_millis(10);
 
 /// The service, ready to be called.
 pub struct Core {
     /// The use cases.
     pub kms: Arc<Kms>,
+    /// What they use the token through, to be closed last.
+    pub token: OpenToken,
     /// Ids and secrets.
     pub ids: Arc<SystemIds>,
     /// Time.
@@ -43,11 +49,47 @@ pub fn open(settings: &Settings, pin: Pin) -> anyhow::Result<Core> {
     let opened = HsmToken::open(token_config(settings, pin)?, binding.clone()).context("token")?;
     let store = Arc::new(locked.unlock(opened.row_key).context("database")?);
     let token = Arc::new(opened.token);
+    show(token.capabilities(), &binding.capabilities);
     let counted = counted(Arc::clone(&token), Arc::clone(&store));
     let clock = Arc::new(SystemClock::new().context("clock")?);
     let ids = Arc::new(SystemIds::new().context("random numbers")?);
+    let open_token = OpenToken(Arc::clone(&token));
     let parts = KmsParts { store, token, clock: clock.clone(), ids: ids.clone(), settings: kms_settings(settings) };
-    Ok(Core { kms: Arc::new(Kms::new(parts)), ids, clock, binding, counted })
+    Ok(Core { kms: Arc::new(Kms::new(parts)), token: open_token, ids, clock, binding, counted })
+}
+
+/// Says what the token can do, and what of it the settings have changed.
+fn show(used: &TokenCapabilities, probed: &TokenCapabilities) {
+    tracing::info!(
+        max_gcm_bytes = used.max_gcm_bytes,
+        max_sessions = used.max_sessions,
+        cached_keys = used.cached_keys,
+        iv_mode = ?used.iv_mode,
+        wrap_mechanism = ?used.wrap_mechanism,
+        overridden = used != probed,
+        "the token's limits"
+    );
+}
+
+/// The token, kept to be closed when everything that uses it has ended.
+#[derive(Clone)]
+pub struct OpenToken(Arc<HsmToken>);
+
+impl OpenToken {
+    /// Waits until nobody else has the token, and closes it in this thread: a process must not end while another thread
+    /// is still finalizing the library, because its destructors and the library's calls do not go together. Blocks.
+    pub fn close(self) {
+        let mut token = self.0;
+        for _ in 0..CLOSING_POLLS {
+            match Arc::try_unwrap(token) {
+                Ok(token) => return token.close(),
+                Err(shared) => token = shared,
+            }
+            std::thread::sleep(CLOSING_POLL);
+        }
+        tracing::warn!("something still uses the token: it is closed all the same");
+        token.shut();
+    }
 }
 
 fn counted(token: Arc<HsmToken>, store: Arc<SqliteStore>) -> Arc<dyn Fn() -> Vec<(&'static str, u64)> + Send + Sync> {
@@ -63,6 +105,8 @@ fn counted(token: Arc<HsmToken>, store: Arc<SqliteStore>) -> Arc<dyn Fn() -> Vec
             ("claviger_token_hung_calls_total", token.hung_calls),
             ("claviger_token_recoveries_total", token.recoveries),
             ("claviger_token_reopened_sessions_total", token.reopened_sessions),
+            ("claviger_token_crashed_threads_total", token.crashed_threads),
+            ("claviger_token_exhaustions_total", token.exhaustions),
             ("claviger_software_cache_hits_total", token.software_hits),
             ("claviger_software_cache_misses_total", token.software_misses),
             ("claviger_store_rows_checked_total", store.rows_checked),
@@ -133,9 +177,9 @@ fn token_config(settings: &Settings, pin: Pin) -> anyhow::Result<TokenConfig> {
         threads => threads.min(MAX_WORKERS),
     };
     config.deadline = settings.token.deadline.0;
-    if settings.token.cached_keys > 0 {
-        config.cached_keys = settings.token.cached_keys;
-    }
+    config.max_gcm_bytes = Some(settings.token.max_gcm_bytes).filter(|bytes| *bytes > 0);
+    config.max_sessions = Some(settings.token.max_sessions).filter(|sessions| *sessions > 0);
+    config.cached_keys = Some(settings.token.cached_keys).filter(|keys| *keys > 0);
     config.software_cache_ttl = settings.software.cache_ttl.0;
     Ok(config)
 }

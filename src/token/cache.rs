@@ -3,20 +3,25 @@
 //! In: a material id and a future that loads its value. Out: a shared value. A value that is evicted, forgotten
 //! or outdated lives on in the hands of its borrowers and is dropped by the last of them; what a drop does is
 //! the value's affair. Eviction is second chance (CLOCK): an entry that was used since the hand last passed
-//! it is spared once, so that a hit needs a shared lock and one store only.
+//! it is spared once, so that a hit needs a shared lock and one store only. The budget shrinks when the place of the
+//! values turns out to be smaller, and grows back.
 
 use super::stats::CacheCounters;
 use crate::domain::id::MaterialId;
 use std::collections::{HashMap, VecDeque};
 use std::future::Future;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::OnceCell;
 
 /// The cache.
 pub struct Cache<V> {
     inner: RwLock<Inner<V>>,
-    budget: usize,
+    full_budget: usize,
+    /// Never above the full one.
+    budget: AtomicUsize,
+    /// Counts the shrinks.
+    shrinks: AtomicU64,
     /// Counts the sweeps, so that ages need no clock.
     now: AtomicU64,
     counters: Arc<CacheCounters>,
@@ -38,7 +43,15 @@ impl<V> Cache<V> {
     /// An empty cache of at most `budget` entries (at least one).
     pub fn new(budget: usize, counters: Arc<CacheCounters>) -> Self {
         let inner = Inner { entries: HashMap::new(), ring: VecDeque::new() };
-        Self { inner: RwLock::new(inner), budget: budget.max(1), now: AtomicU64::new(0), counters }
+        let full_budget = budget.max(1);
+        Self {
+            inner: RwLock::new(inner),
+            full_budget,
+            budget: AtomicUsize::new(full_budget),
+            shrinks: AtomicU64::new(0),
+            now: AtomicU64::new(0),
+            counters,
+        }
     }
 
     /// The cached value, if it is there.
@@ -90,6 +103,37 @@ impl<V> Cache<V> {
         drop(old);
     }
 
+    /// How often [`shrink`](Self::shrink) has evicted something.
+    pub fn shrinks(&self) -> u64 {
+        self.shrinks.load(Ordering::Acquire)
+    }
+
+    /// Evicts a quarter of the values, and keeps no more than are left until [`grow`](Self::grow). Nothing happens if
+    /// that was done since `shrinks` was read. The answer is how many are left.
+    pub fn shrink(&self, shrinks: u64) -> Option<usize> {
+        let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
+        if self.shrinks.load(Ordering::Acquire) != shrinks {
+            return None;
+        }
+        let loaded = inner.entries.values().filter(|entry| entry.value.get().is_some()).count();
+        let evicted = inner.evict_loaded(loaded.div_ceil(4));
+        let left = inner.entries.len();
+        self.budget.store(left.clamp(1, self.full_budget), Ordering::Relaxed);
+        self.shrinks.fetch_add(1, Ordering::Release);
+        self.counters.evictions.fetch_add(evicted.len() as u64, Ordering::Relaxed);
+        drop(inner);
+        drop(evicted);
+        Some(left)
+    }
+
+    /// Gives back a quarter of what the cache may keep, up to the full budget.
+    pub fn grow(&self) {
+        let budget = self.budget.load(Ordering::Relaxed);
+        if budget < self.full_budget {
+            self.budget.store((budget + budget.div_ceil(4)).min(self.full_budget), Ordering::Relaxed);
+        }
+    }
+
     /// Counts one sweep, and removes what was made `max_age` sweeps ago or earlier.
     pub fn sweep(&self, max_age: u64) {
         let now = self.now.fetch_add(1, Ordering::Relaxed) + 1;
@@ -109,7 +153,7 @@ impl<V> Cache<V> {
             return Arc::clone(entry);
         }
         let mut evicted = Vec::new();
-        while inner.entries.len() >= self.budget {
+        while inner.entries.len() >= self.budget.load(Ordering::Relaxed) {
             match inner.evict_one() {
                 Some(entry) => evicted.push(entry),
                 None => break,
@@ -141,6 +185,22 @@ impl<V> Cache<V> {
 }
 
 impl<V> Inner<V> {
+    /// Evicts so many values, those first that were not used since the hand last passed. What is being loaded stays.
+    fn evict_loaded(&mut self, count: usize) -> Vec<Arc<Entry<V>>> {
+        let mut evicted = Vec::with_capacity(count);
+        for _ in 0..self.ring.len() * 2 {
+            let Some((id, entry)) = self.ring.pop_front() else { break };
+            let spared = entry.value.get().is_none() || entry.used.swap(false, Ordering::Relaxed);
+            if spared || evicted.len() == count {
+                self.ring.push_back((id, entry));
+            } else {
+                self.entries.remove(&id);
+                evicted.push(entry);
+            }
+        }
+        evicted
+    }
+
     /// Moves the hand until it meets an entry that was not used since it last passed.
     fn evict_one(&mut self) -> Option<Arc<Entry<V>>> {
         loop {
@@ -236,6 +296,40 @@ mod tests {
         put(&cache, 1).await;
         cache.remove_value(id(1), &stale);
         assert!(cache.hit(id(1)).is_some());
+    }
+
+    #[tokio::test]
+    async fn a_cache_that_shrank_keeps_less_until_it_has_grown_again() {
+        let cache = cache(8);
+        let kept = |cache: &Cache<u8>| (0..200).filter(|number| cache.hit(id(*number)).is_some()).count();
+        for number in 0..8 {
+            put(&cache, number).await;
+        }
+        assert_eq!((cache.shrink(0), cache.shrinks()), (Some(6), 1));
+        assert_eq!(cache.shrink(0), None, "others have made room");
+        for number in 100..120 {
+            put(&cache, number).await;
+        }
+        assert_eq!(kept(&cache), 6);
+        for _ in 0..9 {
+            cache.grow();
+        }
+        for number in 120..140 {
+            put(&cache, number).await;
+        }
+        assert_eq!(kept(&cache), 8);
+    }
+
+    #[tokio::test]
+    async fn what_is_being_loaded_is_kept_when_the_cache_shrinks() {
+        let cache = cache(8);
+        put(&cache, 1).await;
+        let load = || async {
+            assert_eq!(cache.shrink(0), Some(1));
+            Ok::<_, Infallible>(2)
+        };
+        assert!(cache.load(id(2), load).await.is_ok());
+        assert_eq!((cache.hit(id(1)).is_some(), cache.hit(id(2)).is_some()), (false, true));
     }
 
     #[tokio::test]

@@ -6,13 +6,14 @@ use super::config::TokenConfig;
 use super::gate::Gate;
 use super::handle::KeyHandle;
 use super::health::WaitingRoom;
+use super::ivs::MadeIvs;
 use super::job::{CallError, Failure, Job};
 use super::module::{Module, ckr_text};
 use super::owner::OwnerJob;
 use super::queue;
 use super::recovery::Notice;
 use super::software::SoftwareKey;
-use super::stats::Counters;
+use super::stats::{Counters, count};
 use crate::service::ports::{TokenBinding, TokenError};
 use crossbeam_channel::{Receiver, Sender};
 use cryptoki::error::Error;
@@ -39,6 +40,8 @@ pub struct Core {
     pub handles: Cache<KeyHandle>,
     /// Decrypted software keys.
     pub software: Cache<SoftwareKey>,
+    /// The IVs that the token has made, where it makes them.
+    pub made_ivs: MadeIvs,
     /// Callers that wait for a probe.
     pub waiting: WaitingRoom,
     /// To the recovery.
@@ -63,11 +66,20 @@ impl Core {
             Fault::Input => Failure::Known(TokenError::NotAuthentic),
             Fault::StaleHandle => Failure::Stale { generation, inputs: None },
             Fault::Lost => Failure::Known(self.lose(generation, &text)),
-            Fault::Exhausted => Failure::Known(TokenError::Unavailable(text)),
+            Fault::Exhausted => Failure::Exhausted(text),
             Fault::Refused => {
                 Failure::Known(TokenError::Untrusted(format!("it refuses what it accepted before: {text}")))
             }
             Fault::Session | Fault::Unclear => Failure::Unclear(text),
+        }
+    }
+
+    /// Has fewer unwrapped keys kept in the token for a while, because it has no room. `shrinks` is what the cache said
+    /// before the call that failed: of many calls that fail at once one makes room.
+    pub fn make_room(&self, shrinks: u64) {
+        count(&self.counters.exhaustions);
+        if let Some(kept) = self.handles.shrink(shrinks) {
+            tracing::warn!(kept, "the token has no room for a key: fewer are kept in it for a while");
         }
     }
 

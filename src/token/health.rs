@@ -16,8 +16,8 @@ const MAX_WAITERS: usize = 16_384;
 pub enum Verdict {
     /// The KEK wraps as it did at `init`.
     Well,
-    /// It does not; the text says how.
-    Unwell(String),
+    /// It does not; what callers are told.
+    Unwell(TokenError),
 }
 
 /// The waiting list of the next probe.

@@ -9,6 +9,7 @@ use super::core::Core;
 use super::gate::Gate;
 use super::handle::KeyHandle;
 use super::health::{Verdict, WaitingRoom};
+use super::ivs::MadeIvs;
 use super::job::{Failure, Inputs, Job, Reply};
 use super::live;
 use super::module::Module;
@@ -22,7 +23,7 @@ use crate::domain::algorithm::Algorithm;
 use crate::domain::envelope::{Suite, TAG_BYTES};
 use crate::domain::id::{KeyId, MaterialId};
 use crate::service::ports::{
-    IvMode, Material, SealedData, SealedMaterial, Token, TokenBinding, TokenDescription, TokenError,
+    IvMode, Material, SealedData, SealedMaterial, Token, TokenBinding, TokenCapabilities, TokenDescription, TokenError,
 };
 use async_trait::async_trait;
 use crossbeam_channel::{Sender, bounded, unbounded};
@@ -59,7 +60,13 @@ impl HsmToken {
     ///
     /// # Errors
     /// As [`open`](Self::open).
-    pub fn open_with(module: Module, config: TokenConfig, binding: TokenBinding) -> Result<OpenedToken, TokenError> {
+    pub fn open_with(
+        module: Module,
+        config: TokenConfig,
+        mut binding: TokenBinding,
+    ) -> Result<OpenedToken, TokenError> {
+        binding.capabilities = config.capabilities(&binding.capabilities);
+        let (owners, workers) = config.threads(binding.capabilities.max_sessions)?;
         let (live, login) = live::start(&module, &config, &binding, 1)?;
         let row_key = live::row_key(&live, &login, binding.cluster_id)?;
         let sealing_counter = live::sealing_counter(&binding);
@@ -69,9 +76,10 @@ impl HsmToken {
         let core = Arc::new(Core {
             gate: Gate::new(live),
             jobs: queue,
-            owners: (0..config.owners.max(1)).map(|_| unbounded()).collect(),
-            handles: Cache::new(config.cached_keys.min(binding.capabilities.cached_keys), counters.handles.clone()),
+            owners: (0..owners).map(|_| unbounded()).collect(),
+            handles: Cache::new(binding.capabilities.cached_keys, counters.handles.clone()),
             software: Cache::new(config.software_cached_keys, counters.software.clone()),
+            made_ivs: MadeIvs::default(),
             waiting: WaitingRoom::default(),
             notices,
             counters,
@@ -80,7 +88,7 @@ impl HsmToken {
             module,
         });
         let no_thread = |error: std::io::Error| TokenError::Unavailable(format!("no thread: {error}"));
-        let watch = Watch::start(Arc::clone(&core), workers(&core)).map_err(no_thread)?;
+        let watch = Watch::start(Arc::clone(&core), workers).map_err(no_thread)?;
         let (stop_watch, watch_stopped) = bounded(0);
         let watch = spawn("token-watch", move || watch.run(&watch_stopped)).map_err(no_thread)?;
         let shared = Arc::clone(&core);
@@ -103,6 +111,22 @@ impl HsmToken {
         drop(self);
     }
 
+    /// Ends all use of the library while others still hold the token: what they ask of it is refused, and the library
+    /// is finalized unless a call hangs in it. Blocks, for a deadline at most.
+    pub fn shut(&self) {
+        self.core.gate.close();
+        let (done, finalized) = bounded(1);
+        if self.core.notices.send(Notice::Stop(done)).is_ok() {
+            let _ = finalized.recv_timeout(self.core.config.deadline);
+        }
+    }
+
+    /// What the token can do, with the settings over what was probed.
+    #[must_use]
+    pub fn capabilities(&self) -> &TokenCapabilities {
+        &self.core.binding.capabilities
+    }
+
     async fn within<T>(&self, work: impl Future<Output = Result<T, TokenError>>) -> Result<T, TokenError> {
         self.core.gate.ready()?;
         let late = |_| TokenError::Unavailable("it did not answer in time".to_owned());
@@ -114,7 +138,7 @@ impl HsmToken {
         let (reply, answer) = oneshot::channel();
         let full = |queue::Full| TokenError::Unavailable("too many requests wait for it".to_owned());
         self.jobs.try_send(job(reply)).map_err(full)?;
-        answer.await.unwrap_or_else(|_| Err(ended().into()))
+        answer.await.unwrap_or_else(|_| Err(self.unanswered().into()))
     }
 
     /// Sends one job to an owner and waits for its answer.
@@ -125,7 +149,28 @@ impl HsmToken {
         }
         let (reply, answer) = oneshot::channel();
         queue.send(job(reply)).map_err(|_| ended())?;
-        answer.await.unwrap_or_else(|_| Err(ended().into()))
+        answer.await.unwrap_or_else(|_| Err(self.unanswered().into()))
+    }
+
+    /// As [`ask_owner`](Self::ask_owner), for what takes room in the token: if there is none, some cached keys are
+    /// destroyed, and it is asked once more.
+    async fn ask_owner_for_room<T>(&self, owner: usize, job: impl Fn(Reply<T>) -> OwnerJob) -> Result<T, Failure> {
+        let shrinks = self.core.handles.shrinks();
+        match self.ask_owner(owner, &job).await {
+            Err(Failure::Exhausted(_)) => self.core.make_room(shrinks),
+            other => return other,
+        }
+        for index in 0..self.core.owners.len() {
+            // The keys were given back to their owners, who destroy them before they answer. It is only waited for.
+            let _ = self.ask_owner(index, |reply| OwnerJob::Barrier { reply }).await;
+        }
+        self.ask_owner(owner, &job).await
+    }
+
+    /// Why a thread dropped a request without an answer: the token was closed, or the thread panicked.
+    fn unanswered(&self) -> TokenError {
+        let crashed = || TokenError::Unavailable("the thread that served the call has crashed".to_owned());
+        self.core.gate.ready().err().unwrap_or_else(crashed)
     }
 
     /// The owner of a material's handle.
@@ -143,9 +188,9 @@ impl HsmToken {
                     TokenError::Unavailable(text) => TokenError::Unavailable(format!("{text}: {code}")),
                     error => error,
                 },
-                Ok(Verdict::Unwell(reason)) => TokenError::Unavailable(reason),
-                Err(error) => error,
+                Ok(Verdict::Unwell(error)) | Err(error) => error,
             },
+            Failure::Exhausted(code) => TokenError::Unavailable(format!("it has no room: {code}")),
             // The token's permanent keys do not go away while it works.
             Failure::Stale { generation, .. } => {
                 self.core.lose(generation, "it does not know its own permanent keys any more")
@@ -156,7 +201,7 @@ impl HsmToken {
     async fn probe(&self) -> Result<Verdict, TokenError> {
         let (owner, _) = &self.core.owners[0];
         let verdict = self.core.waiting.join(|| drop(owner.send(OwnerJob::Probe)))?;
-        verdict.await.map_err(|_| ended())
+        verdict.await.map_err(|_| self.unanswered())
     }
 
     /// The handle of a data key in the token, unwrapped if need be.
@@ -165,10 +210,9 @@ impl HsmToken {
             return Ok(key);
         }
         let load = || async {
-            let (kek, wrapped) = (material.sealed.sealed_by, material.sealed.bytes.clone());
-            let unwrapped =
-                self.ask_owner(self.owner_of(material.id), |reply| OwnerJob::Unwrap { kek, wrapped, reply });
-            match unwrapped.await {
+            let sealed = &material.sealed;
+            let job = |reply| OwnerJob::Unwrap { kek: sealed.sealed_by, wrapped: sealed.bytes.clone(), reply };
+            match self.ask_owner_for_room(self.owner_of(material.id), job).await {
                 Ok(handle) => Ok(handle),
                 Err(failure) => Err(self.settle(failure, damaged("it does not unwrap")).await),
             }
@@ -232,7 +276,7 @@ impl Token for HsmToken {
     ) -> Result<SealedMaterial, TokenError> {
         self.within(async {
             let made = if algorithm.hosted_by_hsm() {
-                self.ask_owner(self.owner_of(id), |reply| OwnerJob::Generate { reply }).await
+                self.ask_owner_for_room(self.owner_of(id), |reply| OwnerJob::Generate { reply }).await
             } else {
                 let aad = sealing_aad(id, key_id, algorithm);
                 self.ask(|reply| Job::SealNew { key_bytes: algorithm.key_bytes(), aad, reply }).await
@@ -310,7 +354,7 @@ impl Token for HsmToken {
         self.within(async {
             match self.probe().await? {
                 Verdict::Well => Ok(()),
-                Verdict::Unwell(reason) => Err(TokenError::Unavailable(reason)),
+                Verdict::Unwell(error) => Err(error),
             }
         })
         .await
@@ -353,7 +397,8 @@ impl Drop for HsmToken {
         join(self.watch.take());
         let (done, finalized) = bounded(1);
         let told = self.core.notices.send(Notice::Stop(done)).is_ok();
-        if told && finalized.recv_timeout(self.core.config.deadline).is_ok() {
+        // A recovery that cannot be told has ended.
+        if !told || finalized.recv_timeout(self.core.config.deadline).is_ok() {
             join(self.recovery.take());
         }
     }
@@ -367,13 +412,6 @@ fn join(thread: Option<JoinHandle<()>>) {
     if thread.is_some_and(|thread| thread.join().is_err()) {
         tracing::error!("a thread of the token ended in a panic");
     }
-}
-
-/// How many data workers the token has sessions for, beside those of the owners and of the login.
-fn workers(core: &Core) -> usize {
-    let wanted = core.config.workers.max(1);
-    let limit = core.binding.capabilities.max_sessions.and_then(|limit| usize::try_from(limit).ok());
-    limit.map_or(wanted, |limit| wanted.min(limit.saturating_sub(core.owners.len() + 1)).max(1))
 }
 
 fn ended() -> TokenError {

@@ -47,6 +47,8 @@ pub enum Failure {
     },
     /// The code, in this text, says nothing: ask for a probe.
     Unclear(String),
+    /// The token has no room, as the code in this text says: less of ours in it may help.
+    Exhausted(String),
     /// The answer is known.
     Known(TokenError),
 }

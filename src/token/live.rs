@@ -3,12 +3,16 @@
 //! In: an initialised library. Out: a login, a [`Live`] whose keys were verified, and at the first start the
 //! row-MAC key.
 
+use super::access::Access;
 use super::ceremony::{hex, open_parts, verify};
+use super::ckr::{Fault, fault};
 use super::config::TokenConfig;
 use super::core::open_session;
-use super::module::{Module, unavailable};
+use super::module::{Module, ckr_text, unavailable};
+use super::template::{canary_unwrap, wrap_mechanism};
 use crate::domain::id::{ClusterId, MaterialId};
-use crate::service::ports::{InternalKey, InternalKeyRole, TokenBinding, TokenError};
+use crate::service::ports::{InternalKey, InternalKeyRole, Protection, TokenBinding, TokenError};
+use cryptoki::error::Error;
 use cryptoki::mechanism::Mechanism;
 use cryptoki::object::ObjectHandle;
 use cryptoki::session::{Session, UserType};
@@ -105,9 +109,39 @@ pub fn start(
     let sealing_keys = sealing_keys.map(|(_, number, key)| (*number, *key)).collect();
     let newest_kek = binding.keks.iter().max_by_key(|kek| kek.number);
     let canary = newest_kek.and_then(|kek| hex::decode(&kek.canary)).ok_or_else(missing)?;
+    let (_, kek) = newest(&parts.keks)?;
+    refuse_other_kek(&Access::new(module, &session, slot), kek, &canary, binding)?;
     let row_mac = newest_of(binding, InternalKeyRole::RowMac).ok_or_else(missing)?;
     let row_mac = parts.internal_key(InternalKeyRole::RowMac, row_mac.number).ok_or_else(missing)?;
     Ok((Live { generation, slot, canary, keks: parts.keks, sealing_keys, row_mac }, session))
+}
+
+/// What the probe will do all the time must work now: where the profile lets the KEK wrap the canary again, it gives the
+/// bytes that `init` stored.
+fn refuse_other_kek(
+    access: &Access<'_>,
+    kek: ObjectHandle,
+    canary: &[u8],
+    binding: &TokenBinding,
+) -> Result<(), TokenError> {
+    if binding.protection != Protection::Trusted {
+        return Ok(());
+    }
+    let kind = wrap_mechanism(binding.capabilities.wrap_mechanism);
+    let template = canary_unwrap(binding.protection, binding.capabilities.value_len_on_unwrap);
+    let refused = |error: Error| match fault(&error) {
+        Fault::Input | Fault::Refused => {
+            TokenError::Untrusted(format!("its KEK does not wrap what it wrapped at `init`: {}", ckr_text(&error)))
+        }
+        _ => unavailable("wrapping the canary", &error),
+    };
+    let key = access.unwrap(kind, kek, canary, &template).map_err(refused)?;
+    let wrapped = access.wrap(kind, kek, key).map_err(refused);
+    access.session.destroy_object(key).map_err(|error| unavailable("destroying the canary key", &error))?;
+    if wrapped? == canary {
+        return Ok(());
+    }
+    Err(TokenError::Untrusted("its KEK is not the one of `init`".to_owned()))
 }
 
 /// The row-MAC key: HMAC-SHA256 of the installation's id, by a token key that is used for nothing else.

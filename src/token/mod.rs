@@ -13,6 +13,7 @@ mod gate;
 mod handle;
 mod health;
 mod hsm;
+mod ivs;
 mod job;
 mod live;
 pub mod module;

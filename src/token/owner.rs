@@ -12,15 +12,15 @@ use super::job::{CallError, Failure, Reply};
 use super::live::Live;
 use super::module::ckr_text;
 use super::raw::RawMechanism;
-use super::raw_attr::{Attr, Value};
+use super::raw_attr::Attr;
 use super::stats::count;
-use super::template::{data_key_generate, data_key_unwrap, wrap_mechanism};
+use super::template::{canary_unwrap, data_key_generate, data_key_unwrap, wrap_mechanism};
 use super::threads::Seat;
-use crate::service::ports::{Protection, SealedMaterial};
+use crate::service::ports::{Protection, SealedMaterial, TokenError};
 use crossbeam_channel::{Receiver, Sender};
 use cryptoki::object::ObjectHandle;
 use cryptoki::session::Session;
-use cryptoki_sys::{CKA_EXTRACTABLE, CKM_AES_KEY_GEN};
+use cryptoki_sys::CKM_AES_KEY_GEN;
 use std::sync::Arc;
 
 /// One request to an owner.
@@ -48,6 +48,11 @@ pub enum OwnerJob {
     },
     /// Find out whether the token is well, for all who wait.
     Probe,
+    /// Answer when all that was asked before is done.
+    Barrier {
+        /// Where the answer goes.
+        reply: Reply<()>,
+    },
     /// End.
     Stop,
 }
@@ -76,11 +81,10 @@ impl Owner {
     pub fn run(core: Arc<Core>, index: usize, seat: &Seat) {
         let (sender, jobs) = core.owners[index].clone();
         let (protection, capabilities) = (core.binding.protection, &core.binding.capabilities);
-        let unwrap_template = data_key_unwrap(protection, capabilities.value_len_on_unwrap);
         let mut owner = Self {
             mechanism: RawMechanism::plain(wrap_mechanism(capabilities.wrap_mechanism)),
-            canary_template: canary_template(&unwrap_template, protection),
-            unwrap_template,
+            canary_template: canary_unwrap(protection, capabilities.value_len_on_unwrap),
+            unwrap_template: data_key_unwrap(protection, capabilities.value_len_on_unwrap),
             generate_template: data_key_generate(protection),
             core,
             jobs,
@@ -106,6 +110,7 @@ impl Owner {
             OwnerJob::Generate { reply } => drop(reply.send(self.generate())),
             OwnerJob::Destroy { object, tag } => self.destroy(object, tag),
             OwnerJob::Probe => self.probe(),
+            OwnerJob::Barrier { reply } => drop(reply.send(Ok(()))),
             OwnerJob::Stop => return false,
         }
         true
@@ -154,13 +159,24 @@ impl Owner {
     fn probe(&mut self) {
         let waiters = self.core.waiting.begin();
         let generation = self.core.gate.generation();
+        let shrinks = self.core.handles.shrinks();
         count(&self.core.counters.probes);
-        let done = self.call(|owner, live, own| owner.wrap_canary(live, own));
+        let done = self.call(|owner, live, own| {
+            let done = owner.wrap_canary(live, own);
+            done.map_err(|error| owner.judge_probe(live.generation, error))
+        });
         let verdict = match done {
             Ok(()) => Verdict::Well,
-            Err(Failure::Known(error)) => Verdict::Unwell(error.to_string()),
-            Err(Failure::Unclear(text)) => self.unwell(generation, &text),
-            Err(Failure::Stale { .. }) => self.unwell(generation, "it has lost its keys"),
+            Err(Failure::Known(error)) => Verdict::Unwell(error),
+            Err(Failure::Exhausted(text)) => {
+                // The keys that are cached work on; the next probe may find room.
+                self.core.make_room(shrinks);
+                Verdict::Unwell(TokenError::Unavailable(text))
+            }
+            Err(Failure::Unclear(text)) => {
+                Verdict::Unwell(self.core.lose(generation, &format!("the probe failed: {text}")))
+            }
+            Err(Failure::Stale { .. }) => Verdict::Unwell(self.core.lose(generation, "it has lost its keys")),
         };
         for waiter in waiters {
             // Fails if the waiter's deadline is over.
@@ -168,9 +184,16 @@ impl Owner {
         }
     }
 
-    fn unwell(&self, generation: u64, text: &str) -> Verdict {
-        let _ = self.core.lose(generation, &format!("the probe failed: {text}"));
-        Verdict::Unwell(text.to_owned())
+    /// The probe's input is good: a token that calls it bad or forbidden does not have the KEK of `init` any more, or
+    /// another policy. The recovery verifies the KEK, and opens to the right one only.
+    fn judge_probe(&self, generation: u64, error: CallError) -> CallError {
+        match error {
+            CallError::Pkcs11(error) if matches!(fault(&error), Fault::Input | Fault::Refused) => {
+                let reason = format!("the probe was refused: {}", ckr_text(&error));
+                CallError::Known(self.core.lose(generation, &reason))
+            }
+            other => other,
+        }
     }
 
     /// A real operation with the KEK whose result is known: RFC 3394 and 5649 are deterministic, so wrapping the
@@ -237,13 +260,4 @@ impl Owner {
             }
         }
     }
-}
-
-/// The canary is unwrapped as a data key, but extractable where that lets the probe wrap it again.
-fn canary_template(unwrap_template: &[Attr], protection: Protection) -> Vec<Attr> {
-    let mut template = unwrap_template.to_vec();
-    for attr in template.iter_mut().filter(|attr| attr.kind == CKA_EXTRACTABLE) {
-        attr.value = Value::Bool(protection == Protection::Trusted);
-    }
-    template
 }

@@ -68,7 +68,12 @@ fn recover(core: &Core, notices: &Receiver<Notice>, generation: u64) -> Result<S
                 return Ok(login);
             }
             Err(error) => {
-                tracing::warn!(%error, "the token could not be recovered yet");
+                // That a token cannot be trusted is not final here: tokens use the same code for a wrong KEK and for a
+                // device that is failing. Every call is refused with that reason until all is verified.
+                match &error {
+                    TokenError::Untrusted(_) => tracing::error!(%error, "the token was not recovered"),
+                    _ => tracing::warn!(%error, "the token could not be recovered yet"),
+                }
                 core.gate.explain(error);
             }
         }

@@ -35,6 +35,10 @@ pub struct Counters {
     pub recoveries: AtomicU64,
     /// Data sessions that were closed and opened again after an error.
     pub reopened_sessions: AtomicU64,
+    /// Threads that ended in a panic, and were replaced.
+    pub crashed_threads: AtomicU64,
+    /// Times the token had no room for a key.
+    pub exhaustions: AtomicU64,
 }
 
 /// A reading of all counters.
@@ -64,6 +68,10 @@ pub struct TokenStats {
     pub recoveries: u64,
     /// Data sessions that were closed and opened again after an error.
     pub reopened_sessions: u64,
+    /// Threads that ended in a panic, and were replaced.
+    pub crashed_threads: u64,
+    /// Times the token had no room for a key.
+    pub exhaustions: u64,
     /// The module generation: 1 at the start, one more with each recovery.
     pub generation: u64,
 }
@@ -86,6 +94,8 @@ impl Counters {
             hung_now: of(&self.hung_now),
             recoveries: of(&self.recoveries),
             reopened_sessions: of(&self.reopened_sessions),
+            crashed_threads: of(&self.crashed_threads),
+            exhaustions: of(&self.exhaustions),
             generation,
         }
     }

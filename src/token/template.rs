@@ -125,6 +125,13 @@ pub fn data_key_unwrap(protection: Protection, value_len: bool) -> Vec<Attr> {
     data_key(protection, false, value_len)
 }
 
+/// The template with which the canary is unwrapped for a probe: as a data key, but extractable where that lets the KEK
+/// wrap it again.
+#[must_use]
+pub fn canary_unwrap(protection: Protection, value_len: bool) -> Vec<Attr> {
+    data_key(protection, protection == Protection::Trusted, value_len)
+}
+
 fn data_key(protection: Protection, extractable: bool, value_len: bool) -> Vec<Attr> {
     let pinned = unwrap_template(protection);
     let mut list: Vec<Attr> =

@@ -5,6 +5,7 @@
 
 use super::core::Core;
 use super::owner::Owner;
+use super::stats::count;
 use super::threads::Seat;
 use super::worker::Worker;
 use crossbeam_channel::{Receiver, select};
@@ -15,6 +16,8 @@ use std::time::Duration;
 
 /// A software key lives for this many sweeps at most.
 const SWEEPS: u32 = 4;
+/// How often a cache that had to shrink grows by a step.
+const GROWTH_PERIOD: Duration = Duration::from_secs(60);
 /// How often the end of the threads is looked for.
 const EXIT_POLL: Duration = Duration::from_millis(2);
 
@@ -61,7 +64,8 @@ impl Watch {
     pub fn run(mut self, stop: &Receiver<()>) {
         let ticker = crossbeam_channel::tick(self.tick);
         let per_sweep = ticks(self.core.config.software_cache_ttl / SWEEPS, self.tick).max(1);
-        let mut since_sweep = 0;
+        let per_growth = ticks(GROWTH_PERIOD, self.tick);
+        let (mut since_sweep, mut since_growth) = (0, 0);
         loop {
             select! {
                 recv(ticker) -> _ => self.look(),
@@ -72,20 +76,20 @@ impl Watch {
                 since_sweep = 0;
                 self.core.software.sweep(u64::from(SWEEPS));
             }
+            since_growth += 1;
+            if since_growth >= per_growth {
+                since_growth = 0;
+                self.core.handles.grow();
+            }
         }
     }
 
     /// Joins the threads that end within the deadline. The others hang, and stay behind.
     fn finish(self) {
-        let mut threads: Vec<_> = self.posts.into_iter().filter_map(|(_, running)| running).collect();
+        let running = self.posts.into_iter().filter_map(|(_, running)| running).map(|running| running.thread);
+        let mut threads: Vec<_> = running.chain(self.hung).collect();
         for _ in 0..ticks(self.core.config.deadline, EXIT_POLL) {
-            let (ended, left): (Vec<_>, Vec<_>) = threads.into_iter().partition(|running| running.thread.is_finished());
-            for running in ended {
-                if running.thread.join().is_err() {
-                    tracing::error!("a thread of the token ended in a panic");
-                }
-            }
-            threads = left;
+            threads = bury_ended(&self.core, threads);
             if threads.is_empty() {
                 return;
             }
@@ -95,7 +99,7 @@ impl Watch {
 
     fn look(&mut self) {
         let patience = ticks(self.core.config.deadline, self.tick) + 1;
-        self.hung.retain(|thread| !thread.is_finished());
+        self.hung = bury_ended(&self.core, std::mem::take(&mut self.hung));
         for (_, running) in &mut self.posts {
             if running.as_mut().is_some_and(|running| running.hangs(patience)) {
                 self.core.counters.hung_calls.fetch_add(1, Ordering::Relaxed);
@@ -113,7 +117,10 @@ impl Watch {
     /// Puts a thread wherever there is none: its call hangs, or it died of a panic.
     fn fill(&mut self) {
         for (post, running) in &mut self.posts {
-            if running.as_ref().is_none_or(|running| running.thread.is_finished()) {
+            if let Some(dead) = running.take_if(|running| running.thread.is_finished()) {
+                bury(&self.core, dead.thread);
+            }
+            if running.is_none() {
                 match Running::start(&self.core, *post) {
                     Ok(fresh) => *running = Some(fresh),
                     Err(error) => tracing::error!(%error, "no thread could be started for the token"),
@@ -148,6 +155,21 @@ impl Running {
     fn give_away(self) -> JoinHandle<()> {
         self.seat.give_away();
         self.thread
+    }
+}
+
+/// Joins the threads that have ended, and returns the others.
+fn bury_ended(core: &Core, threads: Vec<JoinHandle<()>>) -> Vec<JoinHandle<()>> {
+    let (ended, left): (Vec<_>, Vec<_>) = threads.into_iter().partition(JoinHandle::is_finished);
+    ended.into_iter().for_each(|thread| bury(core, thread));
+    left
+}
+
+/// Joins a thread that has ended. What it asked of the library's memory is given back then, too.
+fn bury(core: &Core, thread: JoinHandle<()>) {
+    if thread.join().is_err() {
+        count(&core.counters.crashed_threads);
+        tracing::error!("a thread of the token ended in a panic");
     }
 }
 

@@ -26,7 +26,8 @@ use zeroize::Zeroizing;
 pub struct Worker {
     core: Arc<Core>,
     session: Option<DataSession>,
-    /// The last IV that was used or made, to find a generator that repeats itself.
+    /// The last IV that was drawn, to find a generator that repeats itself. It is this worker's, so that no lock is on
+    /// the way of a request.
     last_iv: [u8; IV_BYTES],
 }
 
@@ -131,8 +132,8 @@ impl Worker {
         let made = self.core.binding.capabilities.iv_mode == IvMode::Made;
         let mut iv = if made { [0; IV_BYTES] } else { self.random_iv(session)? };
         let sealed = self.core.module.raw().gcm_encrypt(session, object, &mut iv, aad, plaintext)?;
-        if made {
-            self.accept_iv(iv)?;
+        if made && !self.core.made_ivs.accept(iv) {
+            return Err(self.bad_generator());
         }
         if sealed.len() != plaintext.len() + TAG_BYTES {
             return Err(CallError::Known(self.core.condemn("it returned a ciphertext of the wrong length")));
@@ -143,18 +144,17 @@ impl Worker {
     fn random_iv(&mut self, session: &Session) -> Result<[u8; IV_BYTES], CallError> {
         let mut iv = [0; IV_BYTES];
         self.core.module.raw().fill_random(session, &mut iv)?;
-        self.accept_iv(iv)?;
+        // What a generator that has stopped gives: the buffer as it was handed in (all zero), or the same again.
+        if !is_fresh(iv, self.last_iv) {
+            return Err(self.bad_generator());
+        }
+        self.last_iv = iv;
         Ok(iv)
     }
 
-    /// Refuses an IV that cannot come from a working generator: the buffer as it was handed in (all zero), or the one
-    /// before again. GCM does not survive a repeated IV, so the token is not used any more.
-    fn accept_iv(&mut self, iv: [u8; IV_BYTES]) -> Result<(), CallError> {
-        if !is_fresh(iv, self.last_iv) {
-            return Err(CallError::Known(self.core.condemn("it repeated an IV or made none")));
-        }
-        self.last_iv = iv;
-        Ok(())
+    /// GCM does not survive a repeated IV, so the token is not used any more.
+    fn bad_generator(&self) -> CallError {
+        CallError::Known(self.core.condemn("it repeated an IV or made none"))
     }
 
     /// Runs `operation` in this worker's session. If the session turns out to be unusable, another one is opened and
@@ -217,7 +217,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_iv_that_was_not_made_or_is_repeated_is_not_fresh() {
+    fn an_iv_that_was_not_drawn_or_is_repeated_is_not_fresh() {
         assert!(!is_fresh([0; IV_BYTES], [7; IV_BYTES]));
         assert!(!is_fresh([7; IV_BYTES], [7; IV_BYTES]));
         assert!(is_fresh([8; IV_BYTES], [7; IV_BYTES]));

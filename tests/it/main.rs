@@ -3,6 +3,8 @@
 mod attacks;
 mod ceremony;
 mod ceremony_rig;
+#[path = "../p11shim/rules.rs"]
+mod p11shim_rules;
 mod production;
 mod run_contract;
 mod service;
@@ -12,6 +14,8 @@ mod store;
 mod support;
 mod token;
 mod token_faults;
+mod token_outages;
 mod token_rig;
+mod token_shim;
 mod wire;
 mod yandex_wire;

@@ -3,6 +3,8 @@
 
 use crate::support::Rest;
 use crate::support::server::{claviger, wait};
+use crate::token_rig::SOFTHSM;
+use crate::token_shim::shim;
 use serde_json::json;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -167,4 +169,50 @@ async fn a_token_that_is_not_blank_is_never_initialised() {
     let output = machine.init(&["--init-token", "0123456789abcdef"]);
     assert!(!output.status.success(), "{}", shown(&output));
     assert_eq!(tokens(), before);
+}
+
+/// Serves over the shim, in which every start and end of the library is counted.
+fn serve_over_shim(machine: &Machine, more: &str) -> Command {
+    let module = shim().display().to_string();
+    machine.configure(&format!("allow_software_token = true\nmodule = {module:?}\n{more}"));
+    machine.write("rules", "C_Initialize delay 0\nC_Finalize delay 0\n");
+    let mut command = machine.command("serve");
+    command.env("P11SHIM_MODULE", SOFTHSM).env("P11SHIM_RULES", machine.path("rules"));
+    command
+}
+
+/// How often the library was started and ended.
+fn starts_and_ends(machine: &Machine) -> (usize, usize) {
+    let log = std::fs::read_to_string(machine.path("rules.log")).unwrap_or_default();
+    let count = |name: &str| log.lines().filter(|line| *line == name).count();
+    (count("C_Initialize"), count("C_Finalize"))
+}
+
+#[tokio::test]
+async fn the_library_is_ended_before_the_process_whether_it_served_or_could_not_begin() {
+    let machine = Machine::new();
+    let output = machine.init(&["--init-token", ""]);
+    assert!(output.status.success(), "{}", shown(&output));
+
+    let log = std::fs::File::create(machine.path("log")).unwrap();
+    let mut child = serve_over_shim(&machine, "max_gcm_bytes = 70000").stderr(log).spawn().unwrap();
+    address_in(&machine.path("log"), &mut child).await;
+    assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
+    assert!(wait(&mut child, PATIENCE).await.success());
+    assert_eq!(starts_and_ends(&machine), (1, 1));
+    let log = std::fs::read_to_string(machine.path("log")).unwrap();
+    assert!(!log.contains("something still uses the token"), "{log}");
+    assert!(log.contains("\"max_gcm_bytes\":70000") && log.contains("\"overridden\":true"), "{log}");
+
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let occupied = taken.local_addr().unwrap().to_string();
+    let failing = [("CLAVIGER_SERVER__LISTEN", occupied.as_str()), ("CLAVIGER_SERVER__TLS_LISTEN", "127.0.0.1:0")];
+    for (count, (name, value)) in (2..).zip(failing) {
+        let output = serve_over_shim(&machine, "").env(name, value).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{}", shown(&output));
+        assert_eq!(starts_and_ends(&machine), (count, count), "{}", shown(&output));
+    }
+    // Opened and then refused, with a token that has too few sessions.
+    let output = serve_over_shim(&machine, "max_sessions = 2").output().unwrap();
+    assert_eq!((output.status.code(), starts_and_ends(&machine)), (Some(1), (4, 4)), "{}", shown(&output));
 }

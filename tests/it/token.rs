@@ -145,7 +145,7 @@ fn changed_material_is_damaged_and_leaves_the_token_well() {
 #[test]
 fn data_above_the_tokens_limit_is_too_large() {
     isolated("token::data_above_the_tokens_limit_is_too_large", |rig| {
-        let Opened { token, .. } = rig.open(|_, binding| binding.capabilities.max_gcm_bytes = 100);
+        let Opened { token, .. } = rig.open(|config, _| config.max_gcm_bytes = Some(100));
         run(async {
             let material = material(&token, 1, Algorithm::Aes256Hsm).await;
             let sealed = encrypt(&token, &material, b"aad", &[0; 100]).await.unwrap();
@@ -161,7 +161,7 @@ fn data_above_the_tokens_limit_is_too_large() {
 #[test]
 fn keys_are_evicted_and_forgotten_under_load_without_a_wrong_answer() {
     isolated("token::keys_are_evicted_and_forgotten_under_load_without_a_wrong_answer", |rig| {
-        let Opened { token, .. } = rig.open(|config, _| config.cached_keys = 4);
+        let Opened { token, .. } = rig.open(|config, _| config.cached_keys = Some(4));
         run(async {
             let mut materials = Vec::new();
             for number in 0..12 {

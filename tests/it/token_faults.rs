@@ -1,19 +1,11 @@
-//! The running token over a library that fails, delays and sticks (`examples/p11shim.rs`, SoftHSM behind it).
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+//! The running token over a library that fails, delays and sticks (`tests/p11shim`, SoftHSM behind it).
 
-use crate::token_rig::{Opened, Rig, SOFTHSM, config, decrypt, encrypt, isolated_with, material, run, until};
+use crate::token_rig::{Rig, decrypt, encrypt, material, until};
+use crate::token_shim::{self, hits, impatient, is_unavailable, rules};
 use claviger::domain::algorithm::Algorithm;
-use claviger::domain::envelope::Suite;
-use claviger::service::ports::{IvMode, Protection, Token, TokenBinding, TokenError};
-use claviger::token::access::Access;
-use claviger::token::ceremony::{check_of, open_parts};
-use claviger::token::module::Module;
-use claviger::token::raw::RawMechanism;
-use claviger::token::{HsmToken, TokenConfig, template};
-use cryptoki::session::UserType;
-use std::path::PathBuf;
+use claviger::service::ports::{Token, TokenError};
+use claviger::token::{HsmToken, TokenConfig};
 use std::sync::Arc;
-use std::time::Duration;
 
 /// `CKR_DEVICE_ERROR`, `CKR_KEY_HANDLE_INVALID`, `CKR_PIN_INCORRECT`, `CKR_USER_NOT_LOGGED_IN`.
 const DEVICE_ERROR: &str = "fail 0x30";
@@ -21,45 +13,8 @@ const KEY_HANDLE_INVALID: &str = "fail 0x60";
 const PIN_INCORRECT: &str = "fail 0xA0";
 const USER_NOT_LOGGED_IN: &str = "fail 0x101";
 
-/// Runs `body` with a token behind the shim.
 fn faulty(name: &str, change: impl FnOnce(&mut TokenConfig), body: impl AsyncFnOnce(&Rig, Arc<HsmToken>)) {
-    let variables = [("P11SHIM_MODULE", SOFTHSM), ("P11SHIM_RULES", "{dir}/rules")];
-    isolated_with(&format!("token_faults::{name}"), &variables, |rig| {
-        let binding = rig.make_token(Protection::Trusted);
-        let Opened { token, .. } = rig.open_again(binding, |config, _| {
-            config.module = shim();
-            change(config);
-        });
-        run(body(&rig, token));
-    });
-}
-
-fn shim() -> PathBuf {
-    let binary = std::env::current_exe().unwrap();
-    binary.parent().unwrap().parent().unwrap().join("examples/libp11shim.so")
-}
-
-/// Replaces the rules in one step, so that no call reads half of them.
-fn rules(rig: &Rig, lines: &[&str]) {
-    let new = rig.dir.join("rules.new");
-    std::fs::write(&new, lines.join("\n")).unwrap();
-    std::fs::rename(new, rig.dir.join("rules")).unwrap();
-}
-
-/// How often a rule fitted a call of this function.
-fn hits(rig: &Rig, function: &str) -> usize {
-    let log = std::fs::read_to_string(rig.dir.join("rules.log")).unwrap_or_default();
-    log.lines().filter(|line| *line == function).count()
-}
-
-fn is_unavailable<T>(outcome: &Result<T, TokenError>) -> bool {
-    matches!(outcome, Err(TokenError::Unavailable(_)))
-}
-
-fn impatient(config: &mut TokenConfig) {
-    config.deadline = Duration::from_millis(400);
-    config.max_hung_calls = 2;
-    config.workers = 2;
+    token_shim::faulty(&format!("token_faults::{name}"), change, body);
 }
 
 #[test]
@@ -223,44 +178,4 @@ fn a_pin_that_is_called_wrong_is_never_tried_again() {
             assert_eq!(hits(rig, "C_Login"), 1);
         },
     );
-}
-
-#[test]
-fn a_token_that_should_make_ivs_and_does_not_is_not_trusted() {
-    let name = "token_faults::a_token_that_should_make_ivs_and_does_not_is_not_trusted";
-    isolated_with(name, &[], |rig| {
-        let binding = expecting_made_ivs(rig.make_token(Protection::Trusted));
-        let Opened { token, .. } = rig.open_again(binding, |_, _| {});
-        run(async {
-            let material = material(&token, 1, Algorithm::Aes256Hsm).await;
-            assert_eq!(token.suite(Algorithm::Aes256Hsm), Suite::HsmMadeIv);
-            let outcome = encrypt(&token, &material, b"aad", b"data").await;
-            assert!(matches!(outcome, Err(TokenError::Untrusted(_))), "{outcome:?}");
-            assert!(matches!(token.check().await, Err(TokenError::Untrusted(_))));
-        });
-    });
-}
-
-/// The binding as `init` makes it on a token that makes IVs itself, where the canary is checked in another way.
-fn expecting_made_ivs(mut binding: TokenBinding) -> TokenBinding {
-    let module = Module::load(SOFTHSM.as_ref()).unwrap();
-    let config = config();
-    let slot = module.find_slot(&config.selector).unwrap();
-    let session = module.open_rw(slot).unwrap();
-    module.login_once(&session, slot, UserType::User, &config.pin).unwrap();
-    let kek = open_parts(&module, slot, &session, &binding).unwrap().keks[0].1;
-    let mechanism = RawMechanism::plain(template::wrap_mechanism(binding.capabilities.wrap_mechanism));
-    let template = template::data_key_unwrap(binding.protection, false);
-    let canary = unhex(&binding.keks[0].canary);
-    let canary = module.raw().unwrap_key(&session, &mechanism, kek, &canary, &template).unwrap();
-    let check = check_of(&Access::new(&module, &session, slot), canary, IvMode::Made).unwrap();
-    binding.keks[0].canary_check = check.iter().map(|byte| format!("{byte:02x}")).collect();
-    binding.capabilities.iv_mode = IvMode::Made;
-    drop(session);
-    module.finalize().unwrap();
-    binding
-}
-
-fn unhex(text: &str) -> Vec<u8> {
-    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
 }

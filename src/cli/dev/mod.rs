@@ -45,7 +45,10 @@ pub fn run(arguments: DevArguments) -> Result<(), Failure> {
     drop(arguments);
     let core = assembly::open(&settings, assembly::user_pin(&settings, &variable)?)?;
     let issued = dev_ca::issue(directory.path(), core.clock.now()).context("certificates")?;
-    process::block_on(serve(core, settings, issued, directory, metrics))
+    let token = core.token.clone();
+    let served = process::block_on(serve(core, settings, issued, directory, metrics));
+    token.close();
+    served
 }
 
 /// Defaults of a development server, then the environment, then the command line.

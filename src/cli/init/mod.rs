@@ -39,7 +39,11 @@ pub fn run(arguments: &InitArguments) -> Result<(), Failure> {
     let place = place.filter(|_| first_time);
     ceremony::hold(order, place.as_deref(), variable("XDG_RUNTIME_DIR").map(Into::into))?;
     let core = assembly::open(&settings, user_pin)?;
-    process::block_on(async { Ok(administer(&core).await?) })
+    let token = core.token.clone();
+    let administered = process::block_on(async { Ok(administer(&core).await?) });
+    drop(core);
+    token.close();
+    administered
 }
 
 fn make_directory_of(database: &Path) -> anyhow::Result<()> {

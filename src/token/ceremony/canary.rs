@@ -3,6 +3,7 @@
 use super::hex;
 use crate::service::ports::{IvMode, KekRecord, Protection, TokenCapabilities, TokenError};
 use crate::token::access::Access;
+use crate::token::ckr::{Fault, fault};
 use crate::token::module::{ckr_text, unavailable};
 use crate::token::template::{self, wrap_mechanism};
 use cryptoki::error::Result;
@@ -52,7 +53,7 @@ pub(super) fn make(
 /// Unwraps the canary under `kek` and compares its check.
 ///
 /// # Errors
-/// [`TokenError::Untrusted`] if the KEK is another one.
+/// [`TokenError::Untrusted`] if the KEK is another one, [`TokenError::Unavailable`] if the token says that it is lost.
 pub(super) fn compare(
     access: &Access<'_>,
     kek: ObjectHandle,
@@ -65,8 +66,14 @@ pub(super) fn compare(
     let expected = hex::decode(&record.canary_check).ok_or_else(damaged)?;
     let template = template::data_key_unwrap(protection, capabilities.value_len_on_unwrap);
     let mechanism = wrap_mechanism(capabilities.wrap_mechanism);
-    let key = access.unwrap(mechanism, kek, &blob, &template).map_err(|error| {
-        TokenError::Untrusted(format!("KEK {} does not unwrap its canary: {}", record.number, ckr_text(&error)))
+    let key = access.unwrap(mechanism, kek, &blob, &template).map_err(|error| match fault(&error) {
+        // Most tokens have no code of its own for a wrapped key that is another KEK's.
+        Fault::Input | Fault::Refused | Fault::Unclear => {
+            TokenError::Untrusted(format!("KEK {} does not unwrap its canary: {}", record.number, ckr_text(&error)))
+        }
+        Fault::StaleHandle | Fault::Session | Fault::Lost | Fault::Exhausted => {
+            unavailable("unwrapping the canary", &error)
+        }
     })?;
     let check = check_of(access, key, capabilities.iv_mode);
     access.session.destroy_object(key).map_err(|error| unavailable("destroying the canary key", &error))?;
