@@ -8,6 +8,7 @@ use super::ports::{BlobUpdate, Change, Due, Heartbeat, Stored};
 use super::rotate_key::Trigger;
 use crate::domain::error::StateError;
 use crate::domain::id::{KeyId, MaterialId};
+use crate::domain::key::KeyState;
 use crate::domain::time::Timestamp;
 use crate::domain::version::{KeyVersion, VersionState};
 use std::sync::PoisonError;
@@ -162,7 +163,15 @@ impl Kms {
     }
 
     /// Begins the destruction of every version of a deleted key that still has its bytes.
+    ///
+    /// Nothing of a key that is not deleted: its deletion may have been taken back since the store was asked what
+    /// is due, or have failed to become final, and the work list carries no MAC. A deleted key stays deleted, so that
+    /// no lock is needed.
     async fn destroy_versions_of(&self, key_id: KeyId) -> Result<Vec<(KeyId, MaterialId)>, ServiceError> {
+        if !matches!(self.stored_key(key_id).await?.value.state, KeyState::Deleted { .. }) {
+            tracing::warn!(key = %key_id, "nothing is destroyed with a key that is not deleted");
+            return Ok(Vec::new());
+        }
         let now = self.clock.now();
         let mut begun = Vec::new();
         let mut after = None;

@@ -6,7 +6,7 @@ use claviger::domain::error::StateError;
 use claviger::domain::key::Switch;
 use claviger::domain::version::{VersionOrigin, VersionState};
 use claviger::service::error::ServiceError;
-use claviger::service::ports::Store;
+use claviger::service::ports::{Due, Store};
 use claviger::service::request::KeyPatch;
 use std::time::Duration;
 
@@ -116,6 +116,30 @@ fn a_deleted_key_is_hidden_at_once_comes_back_and_is_gone_after_its_wait() {
             let report = service.kms.maintain().await.unwrap();
             assert_eq!((report.deleted, report.destroyed), (1, 2));
             assert!(matches!(service.kms.restore_key(&service.ctx, key).await, Err(ServiceError::State(_))));
+        },
+    );
+}
+
+#[test]
+fn a_key_that_is_not_deleted_keeps_its_versions_whatever_the_work_lists_say() {
+    in_own_process(
+        module_path!(),
+        "a_key_that_is_not_deleted_keeps_its_versions_whatever_the_work_lists_say",
+        async |core| {
+            let service = Service::start(core).await;
+            let key = service.create(Algorithm::Aes256Hsm, None).await;
+            let ciphertext = service.encrypt(key, None).await.unwrap();
+            service.kms.delete_key(&service.ctx, key).await.unwrap();
+            service.clock.advance(HOUR * 72);
+            let due = service.store.due(service.kms.now(), 10).await.unwrap();
+            assert_eq!(due.deletions, [key]);
+            service.kms.restore_key(&service.ctx, key).await.unwrap();
+            let planted = Due { unfinished_deletions: vec![key], ..Due::default() };
+            for due in [due, planted] {
+                service.store.plant_due(due);
+                assert_eq!(service.kms.maintain().await.unwrap().destroyed, 0);
+                assert_eq!(service.decrypt(key, &ciphertext).await.unwrap(), b"attack at dawn");
+            }
         },
     );
 }
