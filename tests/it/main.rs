@@ -2,6 +2,7 @@
 
 mod attacks;
 mod ceremony;
+mod ceremony_adopt;
 mod ceremony_rig;
 mod production;
 mod run_contract;
