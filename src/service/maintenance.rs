@@ -46,8 +46,8 @@ impl Kms {
     /// # Errors
     /// The store's, if it cannot even be asked what is due. Failures of single keys are logged and counted.
     pub async fn maintain(&self) -> Result<MaintenanceReport, ServiceError> {
-        let held = self.beat().await?.held;
-        let now = self.clock.now();
+        // What is due is judged by the instant that the clock guard has looked at, not by a later look at the clock.
+        let Heartbeat { at: now, held, .. } = self.beat().await?;
         // Rows that keep failing must not fill the batch.
         let limit = BATCH + self.failing.load(Ordering::Relaxed);
         let due = self.store.due(now, limit).await?;
