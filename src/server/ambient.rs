@@ -4,6 +4,7 @@ use crate::domain::time::Timestamp;
 use crate::service::ports::{BootInstant, Clock, IdSource};
 use rustix::rand::{GetRandomFlags, getrandom};
 use rustix::time::{ClockId, Timespec, clock_gettime};
+use std::cell::RefCell;
 use std::time::Duration;
 use zeroize::Zeroizing;
 
@@ -54,10 +55,35 @@ impl SystemIds {
     }
 }
 
+/// Random bytes for ids, which are no secrets: one system call is made for many. Each byte is used once.
+struct Pool {
+    bytes: [u8; POOL_BYTES],
+    used: usize,
+}
+
+const POOL_BYTES: usize = 256;
+const ID_BYTES: usize = 16;
+
+thread_local! {
+    static POOL: RefCell<Pool> = const { RefCell::new(Pool { bytes: [0; POOL_BYTES], used: POOL_BYTES }) };
+}
+
+impl Pool {
+    fn take(&mut self) -> [u8; ID_BYTES] {
+        if self.used >= POOL_BYTES {
+            fill(&mut self.bytes);
+            self.used = 0;
+        }
+        let mut id = [0; ID_BYTES];
+        id.copy_from_slice(&self.bytes[self.used..self.used + ID_BYTES]);
+        self.used += ID_BYTES;
+        id
+    }
+}
+
 impl IdSource for SystemIds {
     fn id(&self) -> [u8; 16] {
-        let mut bytes = [0; 16];
-        fill(&mut bytes);
+        let bytes = POOL.with_borrow_mut(Pool::take);
         *uuid::Builder::from_random_bytes(bytes).as_uuid().as_bytes()
     }
 

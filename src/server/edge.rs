@@ -1,6 +1,7 @@
 //! The frame around every request: its id, its longest time, panics, the one log line and the metrics. The size of
 //! bodies is limited by the dialects, which answer in their own form.
 
+use super::leftover;
 use crate::dialect::RequestId;
 use crate::dialect::yandex::errors::{WireError, rest_response};
 use crate::service::ports::IdSource;
@@ -53,6 +54,7 @@ async fn handle(State(edge): State<Arc<Edge>>, mut request: Request, next: Next)
     let method = request.method().clone();
     request.extensions_mut().insert(RequestId(id.clone()));
     request.extensions_mut().insert(notes.clone());
+    let (request, leftover) = leftover::lend(request);
     let answered = tokio::time::timeout(edge.request_timeout, next.run(request)).await;
     let mut response = match answered {
         Ok(response) if response.extensions().get::<Panicked>().is_some() => {
@@ -65,6 +67,7 @@ async fn handle(State(edge): State<Arc<Edge>>, mut request: Request, next: Next)
         response.headers_mut().insert(REQUEST_ID, value);
     }
     record(&Record { id: &id, method: method.as_str(), grpc, quiet }, &notes, &response, watch.elapsed());
+    leftover.discard().await;
     response
 }
 
@@ -106,8 +109,9 @@ fn record(request: &Record<'_>, notes: &RequestNotes, response: &Response, laten
     let (dialect, operation) = (notes.noted_dialect(), notes.noted_operation());
     let Record { id, method, grpc, quiet } = request;
     macro_rules! log {
-        ($level:ident) => {
+        ($target:literal, $level:ident) => {
             tracing::$level!(
+                target: $target,
                 request_id = id,
                 method,
                 grpc,
@@ -121,14 +125,24 @@ fn record(request: &Record<'_>, notes: &RequestNotes, response: &Response, laten
             )
         };
     }
-    match (quiet, failed) {
-        (true, _) => log!(debug),
-        (_, true) => log!(error),
-        _ => log!(info),
+    if failed {
+        log!("claviger::request", error);
+    } else if *quiet {
+        log!("claviger::request::probe", debug);
+    } else if uses_keys(operation) && code == if *grpc { 0 } else { 200 } {
+        // There may be tens of thousands a second, and a line costs as much as an encryption.
+        log!("claviger::request::data", debug);
+    } else {
+        log!("claviger::request", info);
     }
     if !quiet {
         metrics::request(dialect, operation, code, latency);
     }
+}
+
+/// Whether an operation uses keys rather than manages them.
+fn uses_keys(operation: &str) -> bool {
+    matches!(operation, "Encrypt" | "Decrypt" | "ReEncrypt" | "GenerateDataKey")
 }
 
 /// The gRPC code of a gRPC answer, which is in its head unless the call went well; else the HTTP status.

@@ -1,6 +1,9 @@
 //! Metrics in Prometheus' text format. Label values come from fixed sets only: a caller cannot make new ones.
 
+use metrics::{Counter, Histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -63,11 +66,28 @@ fn describe() {
     metrics::gauge!("claviger_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
 }
 
+/// What one kind of request is counted with.
+struct Counted {
+    requests: Counter,
+    latency: Histogram,
+}
+
+thread_local! {
+    /// The registry finds a metric by hashing all its labels; a thread remembers what it found.
+    static COUNTED: RefCell<HashMap<(&'static str, &'static str, u16), Counted>> = RefCell::new(HashMap::new());
+}
+
 /// Counts one request.
 pub fn request(dialect: &'static str, operation: &'static str, code: u16, latency: Duration) {
-    metrics::counter!(REQUESTS, "dialect" => dialect, "operation" => operation, "code" => code.to_string())
-        .increment(1);
-    metrics::histogram!(LATENCY, "dialect" => dialect, "operation" => operation).record(latency);
+    COUNTED.with_borrow_mut(|all| {
+        let counted = all.entry((dialect, operation, code)).or_insert_with(|| Counted {
+            requests: metrics::counter!(REQUESTS,
+                "dialect" => dialect, "operation" => operation, "code" => code.to_string()),
+            latency: metrics::histogram!(LATENCY, "dialect" => dialect, "operation" => operation),
+        });
+        counted.requests.increment(1);
+        counted.latency.record(latency);
+    });
 }
 
 /// Counts an open connection until it is dropped.

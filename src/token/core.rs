@@ -9,6 +9,7 @@ use super::health::WaitingRoom;
 use super::job::{CallError, Failure, Job};
 use super::module::{Module, ckr_text};
 use super::owner::OwnerJob;
+use super::queue;
 use super::recovery::Notice;
 use super::software::SoftwareKey;
 use super::stats::Counters;
@@ -31,7 +32,7 @@ pub struct Core {
     /// Counters.
     pub counters: Counters,
     /// Requests to the data workers.
-    pub jobs: Receiver<Job>,
+    pub jobs: queue::Receiver<Job>,
     /// Requests to the owners, one channel each.
     pub owners: Vec<(Sender<OwnerJob>, Receiver<OwnerJob>)>,
     /// Unwrapped keys.

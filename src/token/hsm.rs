@@ -13,6 +13,7 @@ use super::job::{Failure, Inputs, Job, Reply};
 use super::live;
 use super::module::Module;
 use super::owner::OwnerJob;
+use super::queue;
 use super::recovery::{self, Notice};
 use super::software::{IV_BYTES, SoftwareKey, sealing_aad};
 use super::stats::{Counters, TokenStats};
@@ -24,7 +25,7 @@ use crate::service::ports::{
     IvMode, Material, SealedData, SealedMaterial, Token, TokenBinding, TokenDescription, TokenError,
 };
 use async_trait::async_trait;
-use crossbeam_channel::{Sender, TrySendError, bounded, unbounded};
+use crossbeam_channel::{Sender, bounded, unbounded};
 use std::future::Future;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -34,7 +35,7 @@ use zeroize::Zeroizing;
 /// A PKCS#11 token in use.
 pub struct HsmToken {
     core: Arc<Core>,
-    jobs: Sender<Job>,
+    jobs: queue::Sender<Job>,
     sealing_counter: Option<MaterialId>,
     /// Dropped to end the watch.
     stop_watch: Sender<()>,
@@ -62,7 +63,7 @@ impl HsmToken {
         let (live, login) = live::start(&module, &config, &binding, 1)?;
         let row_key = live::row_key(&live, &login, binding.cluster_id)?;
         let sealing_counter = live::sealing_counter(&binding);
-        let (jobs, queue) = bounded(config.queue);
+        let (jobs, queue) = queue::queue(config.queue);
         let (notices, notice_queue) = unbounded();
         let counters = Counters::default();
         let core = Arc::new(Core {
@@ -111,10 +112,8 @@ impl HsmToken {
     /// Sends one job to the workers and waits for its answer.
     async fn ask<T>(&self, job: impl FnOnce(Reply<T>) -> Job) -> Result<T, Failure> {
         let (reply, answer) = oneshot::channel();
-        self.jobs.try_send(job(reply)).map_err(|error| match error {
-            TrySendError::Full(_) => TokenError::Unavailable("too many requests wait for it".to_owned()),
-            TrySendError::Disconnected(_) => ended(),
-        })?;
+        let full = |queue::Full| TokenError::Unavailable("too many requests wait for it".to_owned());
+        self.jobs.try_send(job(reply)).map_err(full)?;
         answer.await.unwrap_or_else(|_| Err(ended().into()))
     }
 
@@ -344,8 +343,8 @@ impl Token for HsmToken {
 impl Drop for HsmToken {
     fn drop(&mut self) {
         self.core.gate.close();
-        // Senders without receivers take the places: the workers and the watch see that theirs are gone.
-        self.jobs = bounded(0).0;
+        self.jobs.close();
+        // A sender without a receiver takes its place: the watch sees that its own is gone.
         self.stop_watch = bounded(0).0;
         for (owner, _) in &self.core.owners {
             // Fails if the owner has ended.

@@ -19,6 +19,7 @@ pub mod module;
 mod owner;
 pub mod pin;
 pub mod probe;
+mod queue;
 pub mod raw;
 pub mod raw_attr;
 mod raw_data;

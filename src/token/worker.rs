@@ -42,7 +42,7 @@ impl Worker {
     pub fn run(core: Arc<Core>, seat: &Seat) {
         let mut worker = Self { core, session: None, last_iv: [0; IV_BYTES] };
         let jobs = worker.core.jobs.clone();
-        while let Ok(job) = jobs.recv() {
+        while let Some(job) = jobs.recv() {
             if !job.is_abandoned() {
                 let _working = seat.work();
                 worker.perform(job);

@@ -14,4 +14,5 @@ mod support;
 mod token;
 mod token_faults;
 mod token_rig;
+mod wire;
 mod yandex_wire;

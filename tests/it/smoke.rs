@@ -1,6 +1,6 @@
 //! A key's life from end to end, over each transport: create, encrypt, rotate, decrypt, schedule a version's
 //! destruction, see it destroyed.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
 use crate::support::{Dev, Grpc, Home, Rest};
 use claviger::dialect::yandex::proto::yandex::cloud::kms::v1 as kms;

@@ -17,7 +17,69 @@ pub fn from_body<M: DeserializeOwned + Default>(body: &[u8]) -> Result<M, Servic
     if body.trim_ascii().is_empty() {
         return Ok(M::default());
     }
-    serde_json::from_slice(body).or_else(|error| from_body_without_nulls(body).ok_or_else(|| refusal(&error)))
+    let message = serde_json::from_slice(body);
+    let message = message.or_else(|error| from_body_without_nulls(body).ok_or_else(|| refusal(&error)))?;
+    // The reader of a message notices its own members only, not those of a map within.
+    if body.iter().filter(|byte| **byte == b'{').count() > 1 {
+        serde_json::from_slice::<Unambiguous>(body).map_err(|error| refusal(&error))?;
+    }
+    Ok(message)
+}
+
+/// Any JSON none of whose objects has a member twice.
+struct Unambiguous;
+
+impl<'de> serde::Deserialize<'de> for Unambiguous {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Self)
+    }
+}
+
+impl<'de> serde::de::Visitor<'de> for Unambiguous {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_map<A: serde::de::MapAccess<'de>>(self, mut access: A) -> Result<Self, A::Error> {
+        let mut names = std::collections::HashSet::new();
+        while let Some((name, Self)) = access.next_entry::<String, Self>()? {
+            if !names.insert(name) {
+                return Err(serde::de::Error::custom("duplicate field"));
+            }
+        }
+        Ok(self)
+    }
+
+    fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut access: A) -> Result<Self, A::Error> {
+        while access.next_element::<Self>()?.is_some() {}
+        Ok(self)
+    }
+
+    fn visit_unit<E>(self) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Self, E> {
+        Ok(self)
+    }
 }
 
 /// Reads a body again whose members may be `null`, which stands for an absent field in the proto3 mapping. Clients
@@ -146,6 +208,8 @@ mod tests {
     #[case(r#"{"defaultAlgorithm":"AES_512"}"#, "unknown variant `AES_512`")]
     #[case(r#"{"folderId":"f","folder_id":"g"}"#, "duplicate field `folderId`")]
     #[case(r#"{"folderId":null,"folderId":"g","folder_id":"g"}"#, "a field has a value")]
+    #[case(r#"{"labels":{"a":"1","a":"2"}}"#, "duplicate field")]
+    #[case(r#"{"labels":{"a":"1","\u0061":"2"},"name":null}"#, "duplicate field")]
     #[case(r#"{"folderId":"f""#, "the body is not JSON, at line 1 column 15")]
     #[case(r#"{"folderId":"f"} x"#, "the body is not JSON")]
     #[case(r#"{"folderId":7}"#, "a field has a value of the wrong type or form, at line 1 column 13")]

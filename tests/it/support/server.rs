@@ -107,6 +107,7 @@ impl Home {
 }
 
 /// The command under test, with an environment of its own.
+#[expect(clippy::disallowed_methods, reason = "the command gets what it needs of the test's environment")]
 pub fn claviger() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_claviger"));
     command.env_clear().env("PATH", std::env::var_os("PATH").unwrap());
