@@ -10,6 +10,7 @@ mod init;
 mod process;
 mod serve;
 
+use crate::service::ports::TokenError;
 use arguments::{Arguments, ClockCommand, Command, KeyCommand};
 use clap::Parser;
 use std::io::Write;
@@ -22,7 +23,7 @@ pub enum Exit {
     Done,
     /// It failed; standard error says why.
     Failed,
-    /// Settings are wrong.
+    /// Settings are wrong, or the PIN is: a start with the same ones only does harm.
     Usage,
     /// The server refused it: denied, not found, or not in a state for it.
     Refused,
@@ -57,7 +58,8 @@ impl Failure {
 
 impl From<anyhow::Error> for Failure {
     fn from(error: anyhow::Error) -> Self {
-        Self::new(Exit::Failed, format!("{error:#}"))
+        let wrong_pin = matches!(error.downcast_ref(), Some(TokenError::PinRefused(_)));
+        Self::new(if wrong_pin { Exit::Usage } else { Exit::Failed }, format!("{error:#}"))
     }
 }
 

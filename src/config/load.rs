@@ -17,7 +17,7 @@ pub enum ConfigError {
     UnknownVariables(Vec<String>),
     /// A value cannot be read; the text names the setting and where it was set.
     #[error("{0}")]
-    Value(Box<figment::Error>),
+    Value(String),
 }
 
 /// The variables of this process's environment that are settings: `CLAVIGER_SECTION__NAME`.
@@ -40,13 +40,23 @@ fn is_setting(name: &str) -> bool {
 /// # Errors
 /// [`ConfigError`] naming every setting that is unknown, or the one whose value is wrong.
 pub fn load(base: &Settings, toml: Option<&str>, environment: &[(String, String)]) -> Result<Settings, ConfigError> {
-    let wrong = |error: figment::Error| ConfigError::Value(Box::new(error));
     let variables = Variables::new(environment)?;
     let mut figment = Figment::from(Serialized::defaults(base));
     if let Some(text) = toml {
         figment = figment.merge(Toml::string(text));
     }
-    figment.merge(variables).extract().map_err(wrong)
+    figment.merge(variables).extract().map_err(|error| ConfigError::Value(told(&error)))
+}
+
+/// What is wrong, without the lines of the file that parsers quote and without the value of `token.pin`: an operator
+/// may have put a PIN there, and errors end up in logs.
+fn told(error: &figment::Error) -> String {
+    if error.path.iter().map(String::as_str).eq(["token", "pin"]) {
+        return "token.pin says where the PIN is: file:PATH, env:NAME, fd:N, credential:NAME or prompt".to_owned();
+    }
+    let text = error.to_string();
+    let quoted = |line: &&str| line.trim_start_matches(|c: char| c.is_ascii_digit() || c == ' ').starts_with('|');
+    text.lines().filter(|line| !quoted(line)).collect::<Vec<_>>().join("\n")
 }
 
 /// The environment's settings, all as text: guessing types would turn the token label `0042` into 42.
@@ -174,6 +184,22 @@ mod tests {
     fn a_wrong_value_is_refused_with_its_variable() {
         let error = load_from("", &[("CLAVIGER_SCHEDULER__INTERVAL", "soon")]).unwrap_err().to_string();
         assert!(error.contains("soon") && error.contains("CLAVIGER_SCHEDULER__INTERVAL"), "{error}");
+    }
+
+    #[rstest::rstest]
+    fn a_pin_that_was_set_in_the_wrong_place_is_not_repeated(
+        #[values("pin = 81754936", "pin = [\"81754936\"]", "pin = 81754936xyz", "81754936", "pin.81754936 = 1")]
+        line: &str,
+    ) {
+        let error = load_from(&format!("[token]\n{line}\n"), &[]).unwrap_err();
+        assert!(!error.to_string().contains("81754936"), "{error}");
+        assert!(!format!("{error:?}").contains("81754936"), "{error:?}");
+    }
+
+    #[test]
+    fn a_file_that_is_no_toml_is_refused_with_its_line() {
+        let error = load_from("[server]\n\nlisten = =\n", &[]).unwrap_err().to_string();
+        assert!(error.contains("line 3"), "{error}");
     }
 
     #[test]

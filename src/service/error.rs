@@ -96,7 +96,7 @@ impl From<TokenError> for ServiceError {
             TokenError::NotAuthentic => Self::NotAuthentic,
             TokenError::TooLarge { max_bytes } => Self::TooLarge { max_bytes },
             TokenError::MaterialDamaged(_) | TokenError::Untrusted(_) => Self::Integrity(error.to_string()),
-            TokenError::Unavailable(_) => Self::Unavailable(error.to_string()),
+            TokenError::Unavailable(_) | TokenError::PinRefused(_) => Self::Unavailable(error.to_string()),
             TokenError::NotImplemented(what) => Self::NotImplemented(what),
         }
     }

@@ -8,6 +8,7 @@ use super::ports::{BlobUpdate, Change, Due, Heartbeat, Stored};
 use super::rotate_key::Trigger;
 use crate::domain::error::StateError;
 use crate::domain::id::{KeyId, MaterialId};
+use crate::domain::key::KeyState;
 use crate::domain::time::Timestamp;
 use crate::domain::version::{KeyVersion, VersionState};
 use std::sync::PoisonError;
@@ -45,8 +46,8 @@ impl Kms {
     /// # Errors
     /// The store's, if it cannot even be asked what is due. Failures of single keys are logged and counted.
     pub async fn maintain(&self) -> Result<MaintenanceReport, ServiceError> {
-        let held = self.beat().await?.held;
-        let now = self.clock.now();
+        // What is due is judged by the instant that the clock guard has looked at, not by a later look at the clock.
+        let Heartbeat { at: now, held, .. } = self.beat().await?;
         // Rows that keep failing must not fill the batch.
         let limit = BATCH + self.failing.load(Ordering::Relaxed);
         let due = self.store.due(now, limit).await?;
@@ -162,7 +163,15 @@ impl Kms {
     }
 
     /// Begins the destruction of every version of a deleted key that still has its bytes.
+    ///
+    /// Nothing of a key that is not deleted: its deletion may have been taken back since the store was asked what
+    /// is due, or have failed to become final, and the work list carries no MAC. A deleted key stays deleted, so that
+    /// no lock is needed.
     async fn destroy_versions_of(&self, key_id: KeyId) -> Result<Vec<(KeyId, MaterialId)>, ServiceError> {
+        if !matches!(self.stored_key(key_id).await?.value.state, KeyState::Deleted { .. }) {
+            tracing::warn!(key = %key_id, "nothing is destroyed with a key that is not deleted");
+            return Ok(Vec::new());
+        }
         let now = self.clock.now();
         let mut begun = Vec::new();
         let mut after = None;

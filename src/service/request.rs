@@ -7,6 +7,7 @@ use crate::domain::context::EncryptionContext;
 use crate::domain::id::{FolderId, KeyId, MaterialId};
 use crate::domain::key::Switch;
 use crate::domain::text::{Description, Labels, Name};
+use std::fmt;
 use std::time::Duration;
 use zeroize::Zeroizing;
 
@@ -71,7 +72,7 @@ pub struct KeyPatch {
 }
 
 /// Data to be encrypted.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Encrypt {
     /// The key.
     pub key_id: KeyId,
@@ -104,7 +105,7 @@ pub struct Decrypt {
 }
 
 /// A decryption's result.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Decrypted {
     /// The version that was used.
     pub version_id: MaterialId,
@@ -148,10 +149,51 @@ pub struct GenerateDataKey {
 }
 
 /// A data key, in clear and encrypted. A dialect that is asked for the encrypted form only drops the other.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct DataKey {
     /// In clear.
     pub plaintext: Zeroizing<Vec<u8>>,
     /// The version that was used, and the envelope.
     pub encrypted: Encrypted,
+}
+
+// Plaintext is never printed, whoever prints the request that it came with.
+
+impl fmt::Debug for Encrypt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Encrypt({} bytes under key {})", self.plaintext.len(), self.key_id)
+    }
+}
+
+impl fmt::Debug for Decrypted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Decrypted({} bytes by version {})", self.plaintext.len(), self.version_id)
+    }
+}
+
+impl fmt::Debug for DataKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "DataKey({} bytes under version {})", self.plaintext.len(), self.encrypted.version_id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plaintext_is_not_printed() {
+        let (key_id, version_id) = (KeyId::from_bytes([1; 16]), MaterialId::from_bytes([2; 16]));
+        let plaintext = Zeroizing::new(vec![222; 3]);
+        let encrypted = Encrypted { version_id, ciphertext: Vec::new() };
+        let texts = [
+            format!(
+                "{:?}",
+                Encrypt { key_id, version_id: None, context: EncryptionContext::Empty, plaintext: plaintext.clone() }
+            ),
+            format!("{:?}", Decrypted { version_id, plaintext: plaintext.clone() }),
+            format!("{:?}", DataKey { plaintext, encrypted }),
+        ];
+        assert!(texts.iter().all(|text| text.contains("3 bytes") && !text.contains("222")), "{texts:?}");
+    }
 }

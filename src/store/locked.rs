@@ -34,6 +34,7 @@ struct Inner {
 impl LockedStore {
     /// Opens the database file, creating it if there is none, and brings its schema up to date.
     pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
+        let path = &without_links(path)?;
         let lock = lock_exclusively(path)?;
         create_private(path)?;
         let mut sql = Sqlite::writer(path)?;
@@ -70,6 +71,15 @@ impl LockedStore {
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The file's own name: under a link to it, the lock and SQLite's files must be those beside the file.
+fn without_links(path: &Path) -> Result<PathBuf, StoreError> {
+    let unavailable = |error: std::io::Error| StoreError::Unavailable(format!("{}: {error}", path.display()));
+    match path.canonicalize() {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(path.to_owned()),
+        other => other.map_err(unavailable),
     }
 }
 

@@ -184,8 +184,8 @@ impl Module {
     /// is logged in already is success. The memory lasts as long as the process.
     ///
     /// # Errors
-    /// [`TokenError::Unavailable`] if the PIN is wrong or was wrong before, or if one more wrong PIN would lock
-    /// the token.
+    /// [`TokenError::PinRefused`] if the PIN is wrong or was wrong before, or if one more wrong PIN would lock the
+    /// token, [`TokenError::Unavailable`] if the token does not answer.
     pub fn login_once(&self, session: &Session, slot: Slot, user: UserType, pin: &Pin) -> Result<(), TokenError> {
         self.pins.login_once(session, &self.token_info(slot)?, user, pin)
     }

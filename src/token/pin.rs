@@ -3,7 +3,7 @@
 //! In: `file:PATH`, `env:NAME`, `fd:N`, `credential:NAME` or `prompt`, never the PIN itself, because command lines
 //! and settings are read by others. Out: [`Pin`]. Used by the ceremony, the running token and the commands.
 
-use super::module::unavailable;
+use super::module::{ckr_text, unavailable};
 use super::raw::RawTokenInfo;
 use crate::service::ports::TokenError;
 use aws_lc_rs::digest::{SHA256, digest};
@@ -226,9 +226,7 @@ impl PinMemory {
         let fingerprint = fingerprint(token, user, pin);
         let mut wrong = self.wrong.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if wrong.contains(&fingerprint) {
-            return Err(TokenError::Unavailable(
-                "the token called this PIN wrong before; it is not tried again".into(),
-            ));
+            return Err(TokenError::PinRefused("the token called this PIN wrong before; it is not tried again".into()));
         }
         refuse_last_try(token, user)?;
         match session.login(user, Some(pin.auth())) {
@@ -236,6 +234,7 @@ impl PinMemory {
             Err(error) => {
                 if is_wrong_pin(&error) {
                     wrong.insert(fingerprint);
+                    return Err(TokenError::PinRefused(format!("login of {}: {}", user_name(user), ckr_text(&error))));
                 }
                 Err(unavailable(&format!("login of {}", user_name(user)), &error))
             }
@@ -263,10 +262,10 @@ fn refuse_last_try(token: &RawTokenInfo, user: UserType) -> Result<(), TokenErro
     };
     let who = user_name(user);
     if token.has(locked) {
-        return Err(TokenError::Unavailable(format!("the PIN of {who} is locked")));
+        return Err(TokenError::PinRefused(format!("the PIN of {who} is locked")));
     }
     if token.has(last) {
-        return Err(TokenError::Unavailable(format!(
+        return Err(TokenError::PinRefused(format!(
             "one more wrong PIN of {who} would lock the token: log in once with the vendor's tool"
         )));
     }

@@ -6,12 +6,13 @@
 use super::raw_attr::Attr;
 use crate::service::ports::{InternalKeyRole, Protection, WrapMechanism};
 use cryptoki_sys::{
-    CK_MECHANISM_TYPE, CK_ULONG, CKA_ALLOWED_MECHANISMS, CKA_CLASS, CKA_DECRYPT, CKA_DERIVE, CKA_EC_PARAMS,
-    CKA_ENCRYPT, CKA_EXTRACTABLE, CKA_ID, CKA_KEY_TYPE, CKA_LABEL, CKA_MODIFIABLE, CKA_PRIVATE, CKA_SENSITIVE,
-    CKA_SIGN, CKA_TOKEN, CKA_TRUSTED, CKA_UNWRAP, CKA_UNWRAP_TEMPLATE, CKA_VALUE_LEN, CKA_VERIFY, CKA_WRAP,
-    CKA_WRAP_WITH_TRUSTED, CKK_AES, CKK_EC, CKK_GENERIC_SECRET, CKM_AES_GCM, CKM_AES_KEY_GEN, CKM_AES_KEY_WRAP,
-    CKM_AES_KEY_WRAP_KWP, CKM_AES_KEY_WRAP_PAD, CKM_EC_KEY_PAIR_GEN, CKM_ECDSA, CKM_GENERIC_SECRET_KEY_GEN,
-    CKM_SHA256_HMAC, CKO_PRIVATE_KEY, CKO_PUBLIC_KEY, CKO_SECRET_KEY,
+    CK_MECHANISM_TYPE, CK_ULONG, CKA_ALLOWED_MECHANISMS, CKA_ALWAYS_SENSITIVE, CKA_CLASS, CKA_DECRYPT, CKA_DERIVE,
+    CKA_EC_PARAMS, CKA_ENCRYPT, CKA_EXTRACTABLE, CKA_ID, CKA_KEY_TYPE, CKA_LABEL, CKA_LOCAL, CKA_MODIFIABLE,
+    CKA_NEVER_EXTRACTABLE, CKA_PRIVATE, CKA_SENSITIVE, CKA_SIGN, CKA_TOKEN, CKA_TRUSTED, CKA_UNWRAP,
+    CKA_UNWRAP_TEMPLATE, CKA_VALUE_LEN, CKA_VERIFY, CKA_WRAP, CKA_WRAP_WITH_TRUSTED, CKK_AES, CKK_EC,
+    CKK_GENERIC_SECRET, CKM_AES_GCM, CKM_AES_KEY_GEN, CKM_AES_KEY_WRAP, CKM_AES_KEY_WRAP_KWP, CKM_AES_KEY_WRAP_PAD,
+    CKM_EC_KEY_PAIR_GEN, CKM_ECDSA, CKM_GENERIC_SECRET_KEY_GEN, CKM_SHA256_HMAC, CKO_PRIVATE_KEY, CKO_PUBLIC_KEY,
+    CKO_SECRET_KEY,
 };
 
 /// Length of AES and HMAC keys.
@@ -45,7 +46,17 @@ pub fn names(id: &[u8], label: &str) -> Vec<Attr> {
     vec![Attr::bytes(CKA_ID, id), Attr::bytes(CKA_LABEL, label.as_bytes())]
 }
 
-/// The attributes of the KEK, without its names: what is read back.
+/// What a KEK of profile T or N reads back as: what it is made with, and where it comes from. The token sets the
+/// latter itself, and a key whose value somebody brought in or could once read does not have it.
+#[must_use]
+pub fn kek_read_back(protection: Protection, mechanism: WrapMechanism) -> Vec<Attr> {
+    let mut list = kek(protection, mechanism);
+    list.push(Attr::ulong(CKA_VALUE_LEN, KEY_BYTES));
+    list.extend([CKA_LOCAL, CKA_ALWAYS_SENSITIVE, CKA_NEVER_EXTRACTABLE].map(|origin| Attr::bool(origin, true)));
+    list
+}
+
+/// The attributes of the KEK, without its names: what it is made with.
 #[must_use]
 pub fn kek(protection: Protection, mechanism: WrapMechanism) -> Vec<Attr> {
     let mut list = kek_with_privacy(protection, mechanism, true);
@@ -87,10 +98,12 @@ fn kek_with_privacy(protection: Protection, mechanism: WrapMechanism, private: b
     list
 }
 
-/// The least that a KEK of profile W must be: it cannot be read, and it can wrap.
+/// The least that a KEK of profile W must be: it cannot be read, it is as long as the keys that it wraps, and it can
+/// wrap.
 #[must_use]
 pub fn weakest_kek() -> Vec<Attr> {
     let mut list = aes(true, true);
+    list.push(Attr::ulong(CKA_VALUE_LEN, KEY_BYTES));
     list.push(Attr::bool(CKA_EXTRACTABLE, false));
     list.extend([Attr::bool(CKA_WRAP, true), Attr::bool(CKA_UNWRAP, true)]);
     list

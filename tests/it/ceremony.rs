@@ -1,6 +1,7 @@
 //! The ceremony on real SoftHSM tokens: made once, cut off anywhere, adopted, and what every start refuses.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
+use crate::ceremony_adopt::Vendor;
 use crate::ceremony_rig::{Inventory, LABEL, LoggedIn, Options, PIN, Rig, Role, SO_PIN, SOFTHSM, blank, log_in, pin};
 use claviger::service::ports::{Assurance, AttackOutcome, Protection, WrapMechanism};
 use claviger::token::ceremony::{Staging, init_token};
@@ -10,8 +11,8 @@ use claviger::token::template;
 use cryptoki::object::Attribute;
 use cryptoki::session::UserType;
 use cryptoki_sys::{
-    CKA_CLASS, CKA_EXTRACTABLE, CKA_ID, CKA_KEY_TYPE, CKA_LABEL, CKA_MODIFIABLE, CKA_PRIVATE, CKA_SENSITIVE, CKA_TOKEN,
-    CKA_UNWRAP, CKA_VALUE_LEN, CKA_WRAP, CKK_AES, CKO_SECRET_KEY,
+    CKA_CLASS, CKA_EXTRACTABLE, CKA_ID, CKA_KEY_TYPE, CKA_LABEL, CKA_PRIVATE, CKA_SENSITIVE, CKA_TOKEN, CKA_UNWRAP,
+    CKA_VALUE_LEN, CKA_WRAP, CKK_AES, CKO_SECRET_KEY,
 };
 use rstest::rstest;
 use serde::{Deserialize, Serialize};
@@ -29,16 +30,6 @@ pub enum Body {
     InitTwice,
     Selectors,
     Reinitialize,
-}
-
-/// A KEK that a vendor's tool made.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-pub enum Vendor {
-    Trusted,
-    NonExtractable,
-    NonExtractableWithTwin,
-    NothingPinned,
-    Extractable,
 }
 
 /// What somebody with the PINs did to the token after the ceremony.
@@ -64,7 +55,7 @@ impl Body {
                 init_token(&module, &blank(), &pin(SO_PIN), &pin(PIN)).unwrap();
             }
             Self::PublicObjects => return public_objects().to_string(),
-            Self::MakeVendorKek(vendor) => make_vendor_kek(vendor),
+            Self::MakeVendorKek(vendor) => vendor.make(),
             Self::Tamper(tampering) => tamper(rig, tampering),
             Self::WrongPin => wrong_pin(),
             Self::InitTwice => init_twice(),
@@ -205,58 +196,6 @@ fn a_token_with_somebody_elses_trusted_key_is_refused() {
     assert!(rig.binding().is_none());
 }
 
-fn adopt(vendor: Vendor, accept: bool) -> (Rig, Result<String, String>) {
-    let rig = Rig::new();
-    rig.run(Role::Body(Body::InitToken)).unwrap();
-    rig.run(Role::Body(Body::MakeVendorKek(vendor))).unwrap();
-    let adopt = Some("pkcs11:object=vendor".into());
-    let options = Options { adopt, accept, so_pin: false, blank: false, staged: false, crash_at: None };
-    let result = rig.ceremony(&options);
-    (rig, result)
-}
-
-#[rstest]
-#[case(Vendor::Trusted, Protection::Trusted)]
-#[case(Vendor::NonExtractable, Protection::NonExtractable)]
-fn a_vendors_kek_is_adopted_for_what_it_withstands(#[case] vendor: Vendor, #[case] protection: Protection) {
-    let (rig, result) = adopt(vendor, false);
-    assert_eq!(result.unwrap(), "made");
-    let binding = rig.binding().unwrap();
-    assert_eq!(binding.protection, protection);
-    assert!(binding.keks[0].adopted);
-    assert_eq!(rig.verify().unwrap(), "good");
-}
-
-#[test]
-fn a_kek_with_nothing_pinned_is_refused_unless_that_is_accepted() {
-    let (rig, refused) = adopt(Vendor::NothingPinned, false);
-    let refused = refused.unwrap_err();
-    assert!(
-        refused.contains("--accept-pin-holder-can-export") && refused.contains("unwrap-not-sensitive"),
-        "{refused}"
-    );
-    assert!(!rig.binding().unwrap().complete);
-    let (rig, accepted) = adopt(Vendor::NothingPinned, true);
-    assert_eq!(accepted.unwrap(), "made");
-    assert_eq!(rig.binding().unwrap().protection, Protection::Weak);
-    assert_eq!(rig.verify().unwrap(), "good");
-}
-
-#[test]
-fn a_kek_that_can_be_read_is_not_adopted_even_if_export_is_accepted() {
-    let (_rig, refused) = adopt(Vendor::Extractable, true);
-    let refused = refused.unwrap_err();
-    assert!(refused.contains("cannot be a KEK") && refused.contains("CKA_EXTRACTABLE is true"), "{refused}");
-}
-
-#[test]
-fn a_twin_under_another_name_is_found() {
-    let (rig, refused) = adopt(Vendor::NonExtractableWithTwin, false);
-    let refused = refused.unwrap_err();
-    assert!(refused.contains("is a twin of KEK 1") && refused.contains("harmless"), "{refused}");
-    assert!(!rig.binding().unwrap().complete);
-}
-
 #[rstest]
 #[case(Tampering::KeyWithTheKeksId, "2 objects have the id of KEK 1")]
 #[case(Tampering::KeyWithTheKeksLabel, "another object has the label of KEK 1")]
@@ -329,14 +268,14 @@ fn public_objects() -> usize {
     tokens.into_iter().map(|(slot, _)| count(slot)).sum()
 }
 
-fn with_names(label: &str, attributes: Vec<Attr>) -> Vec<Attr> {
+pub fn with_names(label: &str, attributes: Vec<Attr>) -> Vec<Attr> {
     let mut template = template::names(label.as_bytes(), label);
     template.push(Attr::ulong(CKA_VALUE_LEN, 32));
     template.extend(attributes);
     template
 }
 
-fn plain_key(extractable: bool) -> Vec<Attr> {
+pub fn plain_key(extractable: bool) -> Vec<Attr> {
     vec![
         Attr::ulong(CKA_CLASS, CKO_SECRET_KEY),
         Attr::ulong(CKA_KEY_TYPE, CKK_AES),
@@ -347,33 +286,6 @@ fn plain_key(extractable: bool) -> Vec<Attr> {
         Attr::bool(CKA_WRAP, true),
         Attr::bool(CKA_UNWRAP, true),
     ]
-}
-
-fn make_vendor_kek(vendor: Vendor) {
-    let user = log_in();
-    let non_extractable = || template::kek(Protection::NonExtractable, WrapMechanism::AesKeyWrap);
-    match vendor {
-        Vendor::Trusted => {
-            user.trusted("vendor", &template::public_kek(WrapMechanism::AesKeyWrap));
-        }
-        Vendor::NonExtractable => {
-            user.generate(&with_names("vendor", non_extractable()));
-        }
-        Vendor::NonExtractableWithTwin => {
-            let mut modifiable = non_extractable();
-            modifiable.retain(|attr| attr.kind != CKA_MODIFIABLE);
-            let twin = user.generate(&with_names("harmless", modifiable));
-            let mut names = template::names(b"vendor", "vendor");
-            names.push(Attr::bool(CKA_MODIFIABLE, false));
-            user.module.raw().copy_object(&user.session, twin, &names).unwrap();
-        }
-        Vendor::NothingPinned => {
-            user.generate(&with_names("vendor", plain_key(false)));
-        }
-        Vendor::Extractable => {
-            user.generate(&with_names("vendor", plain_key(true)));
-        }
-    }
 }
 
 /// Names of an object that an attacker takes over.

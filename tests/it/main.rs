@@ -2,6 +2,7 @@
 
 mod attacks;
 mod ceremony;
+mod ceremony_adopt;
 mod ceremony_rig;
 #[path = "../p11shim/rules.rs"]
 mod p11shim_rules;

@@ -147,6 +147,18 @@ async fn serve_refuses_a_software_token_unless_the_settings_allow_it() {
 }
 
 #[tokio::test]
+async fn a_wrong_pin_ends_serve_with_the_status_that_the_unit_does_not_restart_at() {
+    let machine = Machine::new();
+    assert!(machine.init(&["--init-token", ""]).status.success());
+    machine.write("pin", "another-pin");
+    let output = machine.command("serve").output().unwrap();
+    assert!(shown(&output).contains("CKR_PIN_INCORRECT"), "{}", shown(&output));
+    let status = output.status.code().unwrap();
+    let unit = include_str!("../../deploy/claviger.service");
+    assert!(unit.lines().any(|line| line == format!("RestartPreventExitStatus={status}")), "{status}");
+}
+
+#[tokio::test]
 async fn serve_before_init_says_what_to_do() {
     let machine = Machine::new();
     std::fs::create_dir(machine.path("data")).unwrap();

@@ -3,6 +3,7 @@
 
 use crate::support::server::{claviger, read_credentials};
 use crate::support::{Dev, Home};
+use claviger::token::ceremony::Staging;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -147,6 +148,17 @@ async fn after_kill_9_the_next_start_needs_no_clean_up() {
     let body = serde_json::json!({ "ciphertext": encrypted["ciphertext"] });
     let decrypted = second.rest().post(&format!("/kms/v1/keys/{key}:decrypt"), &body).await.ok();
     assert_eq!(decrypted["plaintext"], "c2VjcmV0");
+}
+
+#[tokio::test]
+async fn a_start_wipes_the_copy_of_the_token_that_a_killed_ceremony_left_in_memory() {
+    let home = Home::new();
+    assert!(home.start().await.terminate().await.success());
+    let place = home.data().join("tokens").canonicalize().unwrap();
+    let left = Staging::prepare(&place, &["/dev/shm".into()], &[0x5e; 16]).unwrap();
+    assert!(left.root().join("tokens").exists());
+    assert!(home.start().await.terminate().await.success());
+    assert!(!left.root().exists());
 }
 
 #[tokio::test]

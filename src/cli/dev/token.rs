@@ -56,8 +56,12 @@ pub fn point_softhsm_to(directory: &DataDirectory) -> anyhow::Result<()> {
 
 /// Makes the token's keys, unless they are there.
 pub fn prepare(directory: &DataDirectory, arguments: &DevArguments, settings: &Settings) -> anyhow::Result<()> {
+    let runtime_directory = || variable("XDG_RUNTIME_DIR").map(Into::into);
     if assembly::is_initialised(&settings.database.path)? {
-        return Ok(());
+        return match arguments.module {
+            Some(_) => Ok(()),
+            None => ceremony::clean_up_after(&directory.file("tokens"), runtime_directory()),
+        };
     }
     let order = match arguments.module {
         Some(_) => named(arguments, settings)?,
@@ -68,7 +72,7 @@ pub fn prepare(directory: &DataDirectory, arguments: &DevArguments, settings: &S
         Some(_) => ceremony::softhsm_place(&order.module, &variable)?,
         None => Some(directory.file("tokens")),
     };
-    ceremony::hold(order, place.as_deref(), variable("XDG_RUNTIME_DIR").map(Into::into))
+    ceremony::hold(order, place.as_deref(), runtime_directory())
 }
 
 /// A token that the command line names.

@@ -73,7 +73,7 @@ impl Order {
 /// Holds the ceremony in a new process and waits for its end. `place` is the directory of SoftHSM's tokens.
 pub fn hold(mut order: Order, place: Option<&Path>, runtime_directory: Option<PathBuf>) -> anyhow::Result<()> {
     let Some(place) = place else { return start(&order, None) };
-    let candidates: Vec<PathBuf> = ["/dev/shm".into()].into_iter().chain(runtime_directory).collect();
+    let candidates = staging_candidates(runtime_directory);
     let random = SystemIds::new().context("random numbers")?.id();
     let staging = Staging::prepare(place, &candidates, &random).context("the ceremony's private directory")?;
     order.staging = Some(staging.root().to_owned());
@@ -81,6 +81,16 @@ pub fn hold(mut order: Order, place: Option<&Path>, runtime_directory: Option<Pa
     let held = start(&order, Some(&conf));
     staging.remove().context("wiping the ceremony's private directory")?;
     held
+}
+
+/// Wipes what a ceremony for the tokens in `place` left behind that was killed after it had finished them.
+pub fn clean_up_after(place: &Path, runtime_directory: Option<PathBuf>) -> anyhow::Result<()> {
+    Staging::clean(place, &staging_candidates(runtime_directory)).context("wiping what a ceremony left behind")
+}
+
+/// Where a private directory would be in memory.
+fn staging_candidates(runtime_directory: Option<PathBuf>) -> Vec<PathBuf> {
+    ["/dev/shm".into()].into_iter().chain(runtime_directory).collect()
 }
 
 fn start(order: &Order, softhsm_conf: Option<&Path>) -> anyhow::Result<()> {

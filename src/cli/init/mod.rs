@@ -35,9 +35,13 @@ pub fn run(arguments: &InitArguments) -> Result<(), Failure> {
     let so_pin = if first_time { Some(read_so_pin(&arguments.so_pin)?) } else { None };
     let place = ceremony::softhsm_place(&settings.token.module, &variable)?;
     let order = order(arguments, &settings, &user_pin, so_pin.as_ref())?;
+    let runtime_directory = || variable("XDG_RUNTIME_DIR").map(Into::into);
     // A repetition changes nothing, so it needs no copy of the token to work on.
+    if let Some(place) = place.as_deref().filter(|_| !first_time) {
+        ceremony::clean_up_after(place, runtime_directory())?;
+    }
     let place = place.filter(|_| first_time);
-    ceremony::hold(order, place.as_deref(), variable("XDG_RUNTIME_DIR").map(Into::into))?;
+    ceremony::hold(order, place.as_deref(), runtime_directory())?;
     let core = assembly::open(&settings, user_pin)?;
     let token = core.token.clone();
     let administered = process::block_on(async { Ok(administer(&core).await?) });

@@ -27,6 +27,9 @@ pub enum TokenError {
     /// The token does not answer, lost its keys, or is overloaded. A later try may succeed.
     #[error("the token is unavailable: {0}")]
     Unavailable(String),
+    /// The token calls the PIN wrong, or one more wrong PIN would lock it. Trying again does harm: tokens lock.
+    #[error("the token refuses the PIN: {0}")]
+    PinRefused(String),
     /// The token is not what it was set up to be, or broke a promise of its standard. Needs an operator.
     #[error("the token cannot be trusted: {0}")]
     Untrusted(String),

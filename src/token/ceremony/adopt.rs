@@ -33,7 +33,7 @@ pub(super) fn adopt(
     for protection in [Protection::Trusted, Protection::NonExtractable, Protection::Weak] {
         let expected = match protection {
             Protection::Weak => template::weakest_kek(),
-            _ => template::kek(protection, capabilities.wrap_mechanism),
+            _ => template::kek_read_back(protection, capabilities.wrap_mechanism),
         };
         let read = |error| unavailable("reading the KEK's attributes", &error);
         let differences = access.differences(key, &expected).map_err(read)?;

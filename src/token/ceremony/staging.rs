@@ -48,9 +48,10 @@ impl Staging {
     pub fn prepare(place: &Path, candidates: &[PathBuf], random: &[u8; 16]) -> io::Result<Self> {
         DirBuilder::new().recursive(true).mode(0o700).create(place)?;
         let place = place.canonicalize()?;
-        let beside = place.parent().map_or_else(|| place.clone(), Path::to_path_buf);
+        let beside = beside(&place);
+        let of_nowhere = |staging: &Self| !staging.place.exists();
         for parent in candidates.iter().chain([&beside]) {
-            wipe_leftovers(parent, &place)?;
+            wipe_leftovers(parent, &place, &of_nowhere)?;
         }
         wipe_copy(&place)?;
         let parent = candidates.iter().find(|path| is_tmpfs(path)).unwrap_or(&beside);
@@ -60,6 +61,20 @@ impl Staging {
         let staging = Self { root, place };
         staging.fill().inspect_err(|_| drop(wipe(&staging.root)))?;
         Ok(staging)
+    }
+
+    /// Wipes what runs for `place` that were cut off left behind. A run that was cut off after its last step but one
+    /// leaves a copy of the finished token, so this is for starts that need no ceremony too. The caller holds the
+    /// lock of the installation.
+    ///
+    /// # Errors
+    /// The error of the file system.
+    pub fn clean(place: &Path, candidates: &[PathBuf]) -> io::Result<()> {
+        let place = place.canonicalize()?;
+        for parent in candidates.iter().chain([&beside(&place)]) {
+            wipe_leftovers(parent, &place, &|_| false)?;
+        }
+        wipe_copy(&place)
     }
 
     fn fill(&self) -> io::Result<()> {
@@ -139,6 +154,11 @@ impl Staging {
     }
 }
 
+/// The directory in which `place` is.
+fn beside(place: &Path) -> PathBuf {
+    place.parent().unwrap_or(place).to_path_buf()
+}
+
 fn is_tmpfs(path: &Path) -> bool {
     rustix::fs::statfs(path).is_ok_and(|stat| stat.f_type == TMPFS_MAGIC)
 }
@@ -148,8 +168,8 @@ fn read_place(root: &Path) -> io::Result<PathBuf> {
     Ok(std::ffi::OsString::from_vec(std::fs::read(root.join(PLACE_FILE))?).into())
 }
 
-/// Wipes staging directories of this user that were made for the same place, or for one that is no more.
-fn wipe_leftovers(parent: &Path, place: &Path) -> io::Result<()> {
+/// Wipes staging directories of this user that were made for the same place, and the `others`.
+fn wipe_leftovers(parent: &Path, place: &Path, others: &dyn Fn(&Staging) -> bool) -> io::Result<()> {
     let Ok(entries) = std::fs::read_dir(parent) else {
         return Ok(());
     };
@@ -157,8 +177,7 @@ fn wipe_leftovers(parent: &Path, place: &Path) -> io::Result<()> {
         if !entry.file_name().to_string_lossy().starts_with(PREFIX) {
             continue;
         }
-        let left_over =
-            Staging::reopen(&entry.path()).is_ok_and(|staging| staging.place == place || !staging.place.exists());
+        let left_over = Staging::reopen(&entry.path()).is_ok_and(|staging| staging.place == place || others(&staging));
         if left_over {
             gone_is_fine(wipe(&entry.path()))?;
         }

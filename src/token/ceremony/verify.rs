@@ -99,7 +99,7 @@ fn expected_kek(record: &KekRecord, binding: &TokenBinding) -> Vec<Attr> {
     if record.adopted && binding.protection == Protection::Weak {
         return template::weakest_kek();
     }
-    template::kek(binding.protection, binding.capabilities.wrap_mechanism)
+    template::kek_read_back(binding.protection, binding.capabilities.wrap_mechanism)
 }
 
 fn refuse_difference(

@@ -12,22 +12,28 @@ use claviger::service::ports::{
     Change, CredentialRecord, Cursor, Due, Folder, Heartbeat, InvocationLease, Page, Principal, RememberedRequest,
     Store, StoreError, Stored, StoredMaterial,
 };
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
 
 pub struct FaultyStore {
     inner: Arc<dyn Store>,
     writes_left: AtomicI64,
+    planted: Mutex<Option<Due>>,
 }
 
 impl FaultyStore {
     pub fn new(inner: Arc<dyn Store>) -> Self {
-        Self { inner, writes_left: AtomicI64::new(i64::MAX) }
+        Self { inner, writes_left: AtomicI64::new(i64::MAX), planted: Mutex::default() }
     }
 
     /// Lets `writes` more writes through.
     pub fn cut_after(&self, writes: i64) {
         self.writes_left.store(writes, Ordering::SeqCst);
+    }
+
+    /// What the store says is due the next time it is asked: the answer of a moment ago, or of a changed index.
+    pub fn plant_due(&self, due: Due) {
+        *self.planted.lock().unwrap() = Some(due);
     }
 
     fn write(&self) -> Result<(), StoreError> {
@@ -53,6 +59,15 @@ macro_rules! pass {
                 self.$kind()?;
                 self.inner.$name($($arg),*).await
             })*
+
+            async fn due(&self, now: Timestamp, limit: u32) -> Result<Due, StoreError> {
+                self.read()?;
+                let planted = self.planted.lock().unwrap().take();
+                match planted {
+                    Some(due) => Ok(due),
+                    None => self.inner.due(now, limit).await,
+                }
+            }
         }
     };
 }
@@ -74,7 +89,6 @@ pass! {
     read operations(key: KeyId, after: Option<Cursor>, limit: u32) -> Page<Operation>;
     read remembered(principal: PrincipalId, key: &str) -> Option<RememberedRequest>;
     write lease_invocations(material: MaterialId, count: u64) -> InvocationLease;
-    read due(now: Timestamp, limit: u32) -> Due;
     read next_due_after(now: Timestamp) -> Option<Timestamp>;
     write forget_requests(now: Timestamp) -> ();
     write erase_copies() -> ();

@@ -1,13 +1,17 @@
 //! What is due happens, once, whatever happens to the process in between.
 
-use super::{DAY, HOUR, Service, in_own_process, primary_of};
+use super::{DAY, HOUR, Service, in_own_process, primary_of, settings};
 use claviger::domain::algorithm::Algorithm;
 use claviger::domain::error::StateError;
 use claviger::domain::key::Switch;
+use claviger::domain::time::Timestamp;
 use claviger::domain::version::{VersionOrigin, VersionState};
 use claviger::service::error::ServiceError;
-use claviger::service::ports::Store;
+use claviger::service::ports::{BootInstant, Clock, Due, Store};
 use claviger::service::request::KeyPatch;
+use claviger::service::{Kms, KmsParts};
+use claviger::testing::ManualClock;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 #[test]
@@ -120,6 +124,30 @@ fn a_deleted_key_is_hidden_at_once_comes_back_and_is_gone_after_its_wait() {
     );
 }
 
+#[test]
+fn a_key_that_is_not_deleted_keeps_its_versions_whatever_the_work_lists_say() {
+    in_own_process(
+        module_path!(),
+        "a_key_that_is_not_deleted_keeps_its_versions_whatever_the_work_lists_say",
+        async |core| {
+            let service = Service::start(core).await;
+            let key = service.create(Algorithm::Aes256Hsm, None).await;
+            let ciphertext = service.encrypt(key, None).await.unwrap();
+            service.kms.delete_key(&service.ctx, key).await.unwrap();
+            service.clock.advance(HOUR * 72);
+            let due = service.store.due(service.kms.now(), 10).await.unwrap();
+            assert_eq!(due.deletions, [key]);
+            service.kms.restore_key(&service.ctx, key).await.unwrap();
+            let planted = Due { unfinished_deletions: vec![key], ..Due::default() };
+            for due in [due, planted] {
+                service.store.plant_due(due);
+                assert_eq!(service.kms.maintain().await.unwrap().destroyed, 0);
+                assert_eq!(service.decrypt(key, &ciphertext).await.unwrap(), b"attack at dawn");
+            }
+        },
+    );
+}
+
 /// Kills the process after each write of a maintenance run in turn; the next process must end in the same
 /// state as if nothing had happened.
 #[test]
@@ -183,6 +211,48 @@ fn a_leap_of_the_clock_holds_destruction_but_not_rotation_until_it_is_confirmed(
             assert_eq!((report.destroyed, report.held), (1, None));
         },
     );
+}
+
+/// A clock that is set forward right after somebody looked at it and at the time since the boot.
+struct SetForwardOnceLookedAt {
+    clock: Arc<ManualClock>,
+    by: Mutex<Duration>,
+}
+
+impl Clock for SetForwardOnceLookedAt {
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    fn boot(&self) -> BootInstant {
+        let boot = self.clock.boot();
+        self.clock.leap(std::mem::take(&mut *self.by.lock().unwrap()));
+        boot
+    }
+}
+
+#[test]
+fn a_clock_that_is_set_forward_during_maintenance_destroys_nothing() {
+    in_own_process(module_path!(), "a_clock_that_is_set_forward_during_maintenance_destroys_nothing", async |core| {
+        let service = Service::start(core).await;
+        let key = service.create(Algorithm::Aes256Hsm, None).await;
+        let old = service.primary(key).await;
+        service.kms.rotate_key(&service.ctx, key).await.unwrap();
+        service.kms.schedule_version_destruction(&service.ctx, key, old, Some(DAY)).await.unwrap();
+        service.kms.maintain().await.unwrap();
+        let clock = SetForwardOnceLookedAt { clock: Arc::clone(&service.clock), by: Mutex::new(DAY * 60) };
+        let kms = Kms::new(KmsParts {
+            store: Arc::clone(&service.store) as Arc<dyn Store>,
+            token: Arc::clone(&service.core.token),
+            clock: Arc::new(clock),
+            ids: Arc::clone(&service.core.ids),
+            settings: settings(),
+        });
+        for _ in 0..2 {
+            assert_eq!(kms.maintain().await.unwrap().destroyed, 0);
+        }
+        assert!(kms.destructions_held().is_some());
+    });
 }
 
 #[test]

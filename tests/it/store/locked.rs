@@ -121,6 +121,16 @@ async fn another_row_key_does_not_unlock() {
     assert_alarm(&refused.map(drop), "state_root");
 }
 
+#[tokio::test]
+async fn a_database_in_use_is_refused_under_a_link_to_it_too() {
+    let db = Db::new().await;
+    let link = db.dir.path().join("link.db");
+    std::os::unix::fs::symlink(db.path(), &link).unwrap();
+    assert!(matches!(SqliteStore::open(&link), Err(StoreError::Unavailable(_))));
+    drop(db.store);
+    assert!(SqliteStore::open(&link).is_ok());
+}
+
 #[test]
 fn a_file_that_is_no_database_is_refused() {
     let dir = tempfile::tempdir().unwrap();

@@ -12,14 +12,16 @@ use super::super::{MAX_MESSAGE_BYTES, gate, json};
 use crate::dialect::RequestId;
 use crate::service::error::ServiceError;
 use crate::service::request::RequestContext;
-use axum::body::{Body, to_bytes};
+use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, Method, StatusCode, header};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
+use std::io;
 use tonic::Code;
+use zeroize::Zeroizing;
 
 /// Why a request was not answered as asked.
 #[derive(Debug)]
@@ -68,15 +70,45 @@ impl MethodNotAllowed {
     }
 }
 
-/// A JSON body.
-#[derive(Debug)]
-pub struct Answer(Vec<u8>);
+/// A JSON body, which may hold plaintext.
+pub struct Answer(WipedBody);
+
+/// Bytes that are wiped when they are dropped, and when they move because they grow.
+struct WipedBody(Zeroizing<Vec<u8>>);
+
+/// Most answers are shorter.
+const USUAL_BODY_BYTES: usize = 1024;
+
+impl io::Write for WipedBody {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let needed = self.0.len() + bytes.len();
+        if needed > self.0.capacity() {
+            let mut larger = Zeroizing::new(Vec::with_capacity(needed * 2));
+            larger.extend_from_slice(&self.0);
+            self.0 = larger;
+        }
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl AsRef<[u8]> for WipedBody {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
 
 impl Answer {
     /// A message as JSON.
     pub fn of<M: Serialize>(message: &M) -> Outcome {
         let bug = |error: serde_json::Error| ServiceError::Bug(format!("an answer has no JSON form: {error}"));
-        Ok(Self(serde_json::to_vec(message).map_err(bug)?))
+        let mut body = WipedBody(Zeroizing::new(Vec::with_capacity(USUAL_BODY_BYTES)));
+        serde_json::to_writer(&mut body, message).map_err(bug)?;
+        Ok(Self(body))
     }
 }
 
@@ -216,7 +248,7 @@ pub async fn no_such_path(request: Request) -> Response {
 
 fn ok(Answer(body): Answer) -> Response {
     let json = HeaderValue::from_static("application/json");
-    ([(header::CONTENT_TYPE, json)], Body::from(body)).into_response()
+    ([(header::CONTENT_TYPE, json)], Body::from(Bytes::from_owner(body))).into_response()
 }
 
 fn refused(refusal: &Refusal, request_id: &RequestId) -> Response {
@@ -228,5 +260,17 @@ fn refused(refusal: &Refusal, request_id: &RequestId) -> Response {
             response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allow));
             response
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_that_outgrows_its_buffer_is_whole() {
+        let text = "x".repeat(3 * USUAL_BODY_BYTES);
+        let Ok(Answer(body)) = Answer::of(&[&text, "end"]) else { panic!("no answer") };
+        assert_eq!(body.as_ref(), format!("[\"{text}\",\"end\"]").as_bytes());
     }
 }
