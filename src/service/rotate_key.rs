@@ -68,7 +68,7 @@ impl Kms {
         by: Option<crate::domain::id::PrincipalId>,
     ) -> Result<Operation, ServiceError> {
         let NewMaterial { id, material } = self.generate_material(key_id, algorithm).await?;
-        let _lock = self.cache.lock(key_id).await;
+        let lock = self.cache.lock(key_id).await;
         let Stored { value: key, row_seq } = self.stored_key(key_id).await?;
         if key.default_algorithm != algorithm {
             return Err(ServiceError::Conflict);
@@ -92,7 +92,7 @@ impl Kms {
             Change::UpdateKey(Box::new(Stored { value: key, row_seq })),
             Change::InsertOperation(Box::new(operation.clone())),
         ];
-        self.commit_key(key_id, None, changes).await?;
+        self.commit_key(lock, key_id, None, changes).await?;
         Ok(operation)
     }
 
@@ -132,12 +132,12 @@ impl Kms {
         version_id: MaterialId,
     ) -> Result<Operation, ServiceError> {
         self.on_key(ctx, Permission::SetPrimaryVersion, key_id, |_| async move {
-            let _lock = self.cache.lock(key_id).await;
+            let lock = self.cache.lock(key_id).await;
             let Stored { value, row_seq } = self.stored_key(key_id).await?;
             let version = self.stored_version(key_id, version_id).await?.value;
             let changed = Stored { value: value.with_primary(&version)?, row_seq };
             let kind = OperationKind::SetPrimaryVersion { version_id };
-            self.commit_key_change(ctx, changed, version, kind, Vec::new()).await
+            self.commit_key_change(ctx, lock, changed, version, kind).await
         })
         .await
     }

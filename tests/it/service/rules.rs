@@ -11,6 +11,9 @@ use claviger::service::error::{Missing, ServiceError};
 use claviger::service::ports::Store;
 use claviger::service::request::{CreateKey, Decrypt, Idempotency, KeyPatch, ReEncrypt, RequestContext};
 use claviger::service::{Kms, KmsSettings};
+use std::future::poll_fn;
+use std::task::Poll;
+use std::time::Duration;
 
 #[test]
 fn every_algorithm_encrypts_and_binds_its_context() {
@@ -264,6 +267,28 @@ fn tokens_are_valid_until_they_expire_or_are_revoked() {
         assert!(!known(&short.text).await && known(&long.text).await);
         assert_eq!(service.kms.revoke_credentials(principal.id, "long").await.unwrap(), 1);
         assert!(!known(&long.text).await);
+    });
+}
+
+/// A caller whose connection breaks is dropped wherever it waits.
+#[test]
+fn a_change_takes_effect_though_its_caller_went_away_while_it_was_stored() {
+    let name = "a_change_takes_effect_though_its_caller_went_away_while_it_was_stored";
+    in_own_process(module_path!(), name, async |core| {
+        let service = Service::start(core).await;
+        let key = service.create(Algorithm::Aes256, None).await;
+        service.encrypt(key, None).await.unwrap();
+        let off = KeyPatch { switch: Some(Switch::Inactive), ..KeyPatch::default() };
+        let mut update = Box::pin(service.kms.update_key(&service.ctx, key, off));
+        let stored = async || service.core.store.key(key).await.unwrap().unwrap().value.require_active().is_err();
+        while !stored().await {
+            let polled = poll_fn(|cx| Poll::Ready(update.as_mut().poll(cx).is_ready())).await;
+            assert!(!polled, "the caller was answered before it could go away");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        drop(update);
+        let inactive = async { while service.encrypt(key, None).await.is_ok() {} };
+        tokio::time::timeout(Duration::from_secs(20), inactive).await.expect("the key still encrypts");
     });
 }
 
