@@ -1,6 +1,7 @@
 //! The frame around every request: its id, its longest time, panics, the one log line and the metrics. The size of
 //! bodies is limited by the dialects, which answer in their own form.
 
+use super::leftover::Leftover;
 use crate::dialect::RequestId;
 use crate::dialect::yandex::errors::{WireError, rest_response};
 use crate::service::ports::IdSource;
@@ -53,6 +54,8 @@ async fn handle(State(edge): State<Arc<Edge>>, mut request: Request, next: Next)
     let method = request.method().clone();
     request.extensions_mut().insert(RequestId(id.clone()));
     request.extensions_mut().insert(notes.clone());
+    // gRPC ends a stream that it has answered without harm, and a client may keep one open on purpose.
+    let (request, leftover) = if grpc { (request, Leftover::default()) } else { Leftover::of(request) };
     let answered = tokio::time::timeout(edge.request_timeout, next.run(request)).await;
     let mut response = match answered {
         Ok(response) if response.extensions().get::<Panicked>().is_some() => {
@@ -65,6 +68,7 @@ async fn handle(State(edge): State<Arc<Edge>>, mut request: Request, next: Next)
         response.headers_mut().insert(REQUEST_ID, value);
     }
     record(&Record { id: &id, method: method.as_str(), grpc, quiet }, &notes, &response, watch.elapsed());
+    leftover.discard().await;
     response
 }
 

@@ -7,6 +7,7 @@ pub mod dev_ca;
 mod edge;
 pub mod files;
 mod health;
+mod leftover;
 pub mod listen;
 pub mod process;
 pub mod run;
