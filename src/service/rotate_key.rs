@@ -15,6 +15,9 @@ use crate::domain::version::{KeyVersion, VersionOrigin};
 use std::collections::HashSet;
 use std::sync::PoisonError;
 
+/// How often a rotation is tried while others change the key's algorithm.
+const TRIES: u32 = 5;
+
 /// Why a version is being made, and what that does to the key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Trigger {
@@ -51,8 +54,15 @@ impl Kms {
     pub async fn rotate_key(&self, ctx: &RequestContext, key_id: KeyId) -> Result<Operation, ServiceError> {
         self.on_key(ctx, Permission::RotateKey, key_id, |entry| async move {
             entry.key.require_active()?;
-            let algorithm = entry.key.default_algorithm;
+            let mut algorithm = entry.key.default_algorithm;
             let by = Some(ctx.caller.principal_id);
+            for _ in 1..TRIES {
+                match self.rotate(key_id, algorithm, Trigger::OnDemand, by).await {
+                    Err(ServiceError::Conflict) => {}
+                    done => return done,
+                }
+                algorithm = self.stored_key(key_id).await?.value.default_algorithm;
+            }
             self.rotate(key_id, algorithm, Trigger::OnDemand, by).await
         })
         .await

@@ -292,6 +292,38 @@ fn a_change_takes_effect_though_its_caller_went_away_while_it_was_stored() {
     });
 }
 
+#[test]
+fn callers_that_go_away_waste_no_block_of_invocations() {
+    in_own_process(module_path!(), "callers_that_go_away_waste_no_block_of_invocations", async |core| {
+        let service = Service::start(core).await;
+        let key = service.create(Algorithm::Aes256, None).await;
+        let version = service.primary(key).await;
+        for _ in 0..20 {
+            let mut encrypt = Box::pin(service.encrypt(key, None));
+            poll_fn(|cx| Poll::Ready(encrypt.as_mut().poll(cx).is_ready())).await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        service.encrypt(key, None).await.unwrap();
+        assert_eq!(service.core.store.lease_invocations(version, 1).await.unwrap().from, 1 << 12);
+    });
+}
+
+#[test]
+fn a_rotation_and_a_change_of_the_algorithm_at_the_same_moment_both_succeed() {
+    let name = "a_rotation_and_a_change_of_the_algorithm_at_the_same_moment_both_succeed";
+    in_own_process(module_path!(), name, async |core| {
+        let service = Service::start(core).await;
+        let key = service.create(Algorithm::Aes256Hsm, None).await;
+        for algorithm in [Algorithm::Aes128, Algorithm::Aes256Hsm].repeat(20) {
+            let patch = KeyPatch { default_algorithm: Some(algorithm), ..KeyPatch::default() };
+            let rotated = service.kms.rotate_key(&service.ctx, key);
+            let updated = service.kms.update_key(&service.ctx, key, patch);
+            let (rotated, updated) = tokio::join!(rotated, updated);
+            assert!(rotated.is_ok() && updated.is_ok(), "{rotated:?} {updated:?}");
+        }
+    });
+}
+
 /// Handlers are spawned on other threads, so every use case must be `Send`.
 #[test]
 fn use_cases_can_move_between_threads() {
