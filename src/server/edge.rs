@@ -104,7 +104,9 @@ struct Record<'a> {
 
 fn record(request: &Record<'_>, notes: &RequestNotes, response: &Response, latency: Duration) {
     let code = code_of(request.grpc, response);
-    let failed = response.status().is_server_error() || notes.noted_cause().is_some();
+    // Asking for what is not served is no failure of ours.
+    let status = response.status();
+    let failed = (status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED) || notes.noted_cause().is_some();
     let latency_us = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
     let principal = notes.noted_principal().map(tracing::field::display);
     let (dialect, operation) = (notes.noted_dialect(), notes.noted_operation());
