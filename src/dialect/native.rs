@@ -2,11 +2,11 @@
 //! error bodies and the operation record are those of the native dialect's REST form.
 
 use super::yandex::render;
-use super::yandex::rest::{Answer, Call, MethodNotAllowed, NO_SUCH_PATH, run};
+use super::yandex::rest::{Answer, Call, MethodNotAllowed, NO_SUCH_PATH, Segments, run};
 use crate::service::Kms;
 use crate::service::request::RequestContext;
 use axum::Router;
-use axum::extract::{Extension, Path, Request, State};
+use axum::extract::{Extension, Request, State};
 use axum::response::Response;
 use axum::routing::any;
 use http::Method;
@@ -25,7 +25,7 @@ pub fn protected(kms: Arc<Kms>) -> Router {
 async fn key(
     State(kms): State<Arc<Kms>>,
     Extension(ctx): Extension<RequestContext>,
-    Path(segment): Path<String>,
+    Segments(segment): Segments<String>,
     request: Request,
 ) -> Response {
     run(&ctx, request, async |call: Call| match (segment.rsplit_once(':'), call.method()) {

@@ -1,7 +1,7 @@
 //! The frame around every request: its id, its longest time, panics, the one log line and the metrics. The size of
 //! bodies is limited by the dialects, which answer in their own form.
 
-use super::leftover;
+use super::leftover::Leftover;
 use crate::dialect::RequestId;
 use crate::dialect::yandex::errors::{WireError, rest_response};
 use crate::service::ports::IdSource;
@@ -54,7 +54,8 @@ async fn handle(State(edge): State<Arc<Edge>>, mut request: Request, next: Next)
     let method = request.method().clone();
     request.extensions_mut().insert(RequestId(id.clone()));
     request.extensions_mut().insert(notes.clone());
-    let (request, leftover) = leftover::lend(request);
+    // gRPC ends a stream that it has answered without harm, and a client may keep one open on purpose.
+    let (request, leftover) = if grpc { (request, Leftover::default()) } else { Leftover::of(request) };
     let answered = tokio::time::timeout(edge.request_timeout, next.run(request)).await;
     let mut response = match answered {
         Ok(response) if response.extensions().get::<Panicked>().is_some() => {
@@ -103,7 +104,9 @@ struct Record<'a> {
 
 fn record(request: &Record<'_>, notes: &RequestNotes, response: &Response, latency: Duration) {
     let code = code_of(request.grpc, response);
-    let failed = response.status().is_server_error() || notes.noted_cause().is_some();
+    // Asking for what is not served is no failure of ours.
+    let status = response.status();
+    let failed = (status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED) || notes.noted_cause().is_some();
     let latency_us = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
     let principal = notes.noted_principal().map(tracing::field::display);
     let (dialect, operation) = (notes.noted_dialect(), notes.noted_operation());

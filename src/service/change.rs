@@ -2,6 +2,7 @@
 //! drop what memory holds of them.
 
 use super::error::{Missing, ServiceError};
+use super::key_cache::KeyLock;
 use super::kms::Kms;
 use super::ports::{Change, Stored};
 use super::request::RequestContext;
@@ -9,6 +10,7 @@ use crate::domain::id::{KeyId, MaterialId, OperationId};
 use crate::domain::key::Key;
 use crate::domain::operation::{KeyView, Operation, OperationKind, Snapshot, VersionView};
 use crate::domain::version::KeyVersion;
+use std::sync::Arc;
 
 impl Kms {
     /// The key as it is stored now.
@@ -27,17 +29,28 @@ impl Kms {
         Ok(self.store.material(key_id, id).await?.ok_or_else(missing)?.version)
     }
 
-    /// Commits changes of one key. Call it under the key's lock.
+    /// Commits changes of one key and gives its lock back.
+    ///
+    /// A caller may go away at any moment: its connection breaks, or its time is up. What was sent to the store is
+    /// committed all the same, so forgetting the cached rows must not depend on who waits for it.
     pub(super) async fn commit_key(
         &self,
+        lock: KeyLock,
         key_id: KeyId,
         version_id: Option<MaterialId>,
         changes: Vec<Change>,
     ) -> Result<(), ServiceError> {
-        let result = self.store.commit(changes).await;
-        // After a failure too: an error may hide a commit that was made.
-        self.cache.forget(key_id, version_id);
-        self.schedule_changed.notify_one();
+        let (store, cache) = (Arc::clone(&self.store), Arc::clone(&self.cache));
+        let schedule_changed = Arc::clone(&self.schedule_changed);
+        let committed = tokio::spawn(async move {
+            let result = store.commit(changes).await;
+            // After a failure too: an error may hide a commit that was made.
+            cache.forget(key_id, version_id);
+            schedule_changed.notify_one();
+            drop(lock);
+            result
+        });
+        let result = committed.await.map_err(|error| ServiceError::Bug(error.to_string()))?;
         Ok(result?)
     }
 
@@ -63,18 +76,16 @@ impl Kms {
     pub(super) async fn commit_key_change(
         &self,
         ctx: &RequestContext,
+        lock: KeyLock,
         changed: Stored<Key>,
         primary: KeyVersion,
         kind: OperationKind,
-        also: Vec<Change>,
     ) -> Result<Operation, ServiceError> {
         let key_id = changed.value.id;
         let view = KeyView { key: changed.value.clone(), primary };
         let operation = self.operation_record(ctx, key_id, kind, Snapshot::Key(Box::new(view)));
-        let mut changes = also;
-        changes.push(Change::UpdateKey(Box::new(changed)));
-        changes.push(Change::InsertOperation(Box::new(operation.clone())));
-        self.commit_key(key_id, None, changes).await?;
+        let changes = vec![Change::UpdateKey(Box::new(changed)), Change::InsertOperation(Box::new(operation.clone()))];
+        self.commit_key(lock, key_id, None, changes).await?;
         Ok(operation)
     }
 
@@ -82,6 +93,7 @@ impl Kms {
     pub(super) async fn commit_version_change(
         &self,
         ctx: &RequestContext,
+        lock: KeyLock,
         changed: Stored<KeyVersion>,
         primary: bool,
         kind: OperationKind,
@@ -93,7 +105,7 @@ impl Kms {
             Change::UpdateVersion(Box::new(changed), super::ports::BlobUpdate::Keep),
             Change::InsertOperation(Box::new(operation.clone())),
         ];
-        self.commit_key(key_id, Some(version_id), changes).await?;
+        self.commit_key(lock, key_id, Some(version_id), changes).await?;
         Ok(operation)
     }
 }

@@ -44,10 +44,10 @@ impl Kms {
         kind: OperationKind,
         change: impl FnOnce(Key) -> Result<Key, StateError>,
     ) -> Result<Operation, ServiceError> {
-        let _lock = self.cache.lock(key_id).await;
+        let lock = self.cache.lock(key_id).await;
         let Stored { value, row_seq } = self.stored_key(key_id).await?;
         let primary = self.stored_version(key_id, value.primary_version).await?.value;
         let changed = Stored { value: change(value)?, row_seq };
-        self.commit_key_change(ctx, changed, primary, kind, Vec::new()).await
+        self.commit_key_change(ctx, lock, changed, primary, kind).await
     }
 }

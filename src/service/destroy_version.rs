@@ -26,7 +26,7 @@ impl Kms {
         pending_period: Option<Duration>,
     ) -> Result<Operation, ServiceError> {
         self.on_key(ctx, Permission::DestroyVersion, key_id, |_| async move {
-            let _lock = self.cache.lock(key_id).await;
+            let lock = self.cache.lock(key_id).await;
             let key = self.stored_key(key_id).await?.value;
             key.require_live()?;
             let Stored { value, row_seq } = self.stored_version(key_id, version_id).await?;
@@ -38,7 +38,7 @@ impl Kms {
                 return Err(StateError::VersionNotScheduled.into());
             };
             let kind = OperationKind::ScheduleVersionDestruction { version_id, destroy_at };
-            self.commit_version_change(ctx, Stored { value: version, row_seq }, false, kind).await
+            self.commit_version_change(ctx, lock, Stored { value: version, row_seq }, false, kind).await
         })
         .await
     }
@@ -54,13 +54,13 @@ impl Kms {
         version_id: MaterialId,
     ) -> Result<Operation, ServiceError> {
         self.on_key(ctx, Permission::DestroyVersion, key_id, |_| async move {
-            let _lock = self.cache.lock(key_id).await;
+            let lock = self.cache.lock(key_id).await;
             let key = self.stored_key(key_id).await?.value;
             key.require_live()?;
             let Stored { value, row_seq } = self.stored_version(key_id, version_id).await?;
             let changed = Stored { value: value.cancel_destruction()?, row_seq };
             let kind = OperationKind::CancelVersionDestruction { version_id };
-            self.commit_version_change(ctx, changed, key.primary_version == version_id, kind).await
+            self.commit_version_change(ctx, lock, changed, key.primary_version == version_id, kind).await
         })
         .await
     }

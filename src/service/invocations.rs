@@ -71,7 +71,7 @@ impl Counter {
                     }
                     return Ok(());
                 }
-                None => self.lease(0).await?,
+                None => self.lease_now().await?,
             }
         }
     }
@@ -94,6 +94,13 @@ impl Counter {
                 tracing::debug!(material = %counter.material, %error, "invocations could not be leased ahead");
             }
         });
+    }
+
+    /// Leases a block when there is none. A caller that goes away meanwhile must not waste the block.
+    async fn lease_now(self: &Arc<Self>) -> Result<(), ServiceError> {
+        let counter = Arc::clone(self);
+        let leased = tokio::spawn(async move { counter.lease(0).await }).await;
+        leased.map_err(|error| ServiceError::Bug(error.to_string()))?
     }
 
     /// Leases a block unless more than `enough` invocations are left by the time it is our turn.

@@ -12,7 +12,7 @@ use crate::domain::key::Key;
 use crate::domain::version::KeyVersion;
 use moka::sync::Cache;
 use std::sync::Arc;
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::{Mutex, OwnedMutexGuard};
 
 const STRIPES: usize = 1024;
 
@@ -34,13 +34,18 @@ pub struct VersionEntry {
     pub counter: Arc<Counter>,
 }
 
+/// Keeps loaders and other changes of a key away until it is dropped.
+pub struct KeyLock {
+    _stripe: OwnedMutexGuard<()>,
+}
+
 /// The cache.
 pub struct KeyCache {
     store: Arc<dyn Store>,
     invocations: Arc<Invocations>,
     keys: Cache<KeyId, Arc<KeyEntry>>,
     versions: Cache<MaterialId, Arc<VersionEntry>>,
-    stripes: Vec<Mutex<()>>,
+    stripes: Vec<Arc<Mutex<()>>>,
 }
 
 impl KeyCache {
@@ -51,7 +56,7 @@ impl KeyCache {
             invocations,
             keys: Cache::new(capacity),
             versions: Cache::new(capacity),
-            stripes: (0..STRIPES).map(|_| Mutex::new(())).collect(),
+            stripes: (0..STRIPES).map(|_| Arc::default()).collect(),
         }
     }
 
@@ -106,10 +111,10 @@ impl KeyCache {
     }
 
     /// Keeps loaders and other changes of this key away until the guard is dropped.
-    pub async fn lock(&self, id: KeyId) -> MutexGuard<'_, ()> {
+    pub async fn lock(&self, id: KeyId) -> KeyLock {
         let bytes = id.as_bytes();
         let stripe = usize::from(u16::from_le_bytes([bytes[0], bytes[15]])) % STRIPES;
-        self.stripes[stripe].lock().await
+        KeyLock { _stripe: Arc::clone(&self.stripes[stripe]).lock_owned().await }
     }
 
     /// Drops what a change made stale. Call it under [`lock`](Self::lock), after the commit.

@@ -59,10 +59,10 @@ pub struct Kms {
     pub(super) ids: Arc<dyn IdSource>,
     pub(super) settings: KmsSettings,
     pub(super) directory: Arc<Directory>,
-    pub(super) cache: KeyCache,
+    pub(super) cache: Arc<KeyCache>,
     pub(super) invocations: Arc<Invocations>,
     pub(super) clock_guard: super::clock_guard::ClockGuard,
-    pub(super) schedule_changed: Notify,
+    pub(super) schedule_changed: Arc<Notify>,
     /// How many due changes failed in the last run.
     pub(super) failing: AtomicU32,
     /// When the last run of maintenance ended.
@@ -78,10 +78,14 @@ impl Kms {
         let invocations = Arc::new(Invocations::new(Arc::clone(&parts.store)));
         Self {
             directory: Arc::new(Directory::new(Arc::clone(&parts.store), Arc::clone(&parts.clock))),
-            cache: KeyCache::new(Arc::clone(&parts.store), Arc::clone(&invocations), parts.settings.cached_keys),
+            cache: Arc::new(KeyCache::new(
+                Arc::clone(&parts.store),
+                Arc::clone(&invocations),
+                parts.settings.cached_keys,
+            )),
             invocations,
             clock_guard: super::clock_guard::ClockGuard::new(parts.settings.max_clock_leap),
-            schedule_changed: Notify::new(),
+            schedule_changed: Arc::default(),
             failing: AtomicU32::new(0),
             last_maintenance: Mutex::new(None),
             overused: Mutex::new(HashSet::new()),

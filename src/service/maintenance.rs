@@ -156,10 +156,10 @@ impl Kms {
     }
 
     async fn delete_for_good(&self, key_id: KeyId, now: Timestamp) -> Result<(), ServiceError> {
-        let _lock = self.cache.lock(key_id).await;
+        let lock = self.cache.lock(key_id).await;
         let Stored { value, row_seq } = self.stored_key(key_id).await?;
         let changed = Stored { value: value.deleted(now)?, row_seq };
-        self.commit_key(key_id, None, vec![Change::UpdateKey(Box::new(changed))]).await
+        self.commit_key(lock, key_id, None, vec![Change::UpdateKey(Box::new(changed))]).await
     }
 
     /// Begins the destruction of every version of a deleted key that still has its bytes.
@@ -197,11 +197,11 @@ impl Kms {
         version_id: MaterialId,
         begin: impl FnOnce(KeyVersion) -> Result<KeyVersion, StateError>,
     ) -> Result<(), ServiceError> {
-        let _lock = self.cache.lock(key_id).await;
+        let lock = self.cache.lock(key_id).await;
         let Stored { value, row_seq } = self.stored_version(key_id, version_id).await?;
         let changed = Stored { value: begin(value)?, row_seq };
         let changes = vec![Change::UpdateVersion(Box::new(changed), BlobUpdate::Overwrite)];
-        self.commit_key(key_id, Some(version_id), changes).await?;
+        self.commit_key(lock, key_id, Some(version_id), changes).await?;
         self.token.forget(version_id).await;
         Ok(())
     }
@@ -219,11 +219,11 @@ impl Kms {
     }
 
     async fn end_destruction(&self, key_id: KeyId, version_id: MaterialId) -> Result<(), ServiceError> {
-        let _lock = self.cache.lock(key_id).await;
+        let lock = self.cache.lock(key_id).await;
         let Stored { value, row_seq } = self.stored_version(key_id, version_id).await?;
         let changed = Stored { value: value.end_destruction(self.clock.now())?, row_seq };
         let changes = vec![Change::UpdateVersion(Box::new(changed), BlobUpdate::Keep)];
-        self.commit_key(key_id, Some(version_id), changes).await?;
+        self.commit_key(lock, key_id, Some(version_id), changes).await?;
         tracing::info!(key = %key_id, version = %version_id, "key version destroyed");
         Ok(())
     }

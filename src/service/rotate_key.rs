@@ -15,6 +15,9 @@ use crate::domain::version::{KeyVersion, VersionOrigin};
 use std::collections::HashSet;
 use std::sync::PoisonError;
 
+/// How often a rotation is tried while others change the key's algorithm.
+const TRIES: u32 = 5;
+
 /// Why a version is being made, and what that does to the key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Trigger {
@@ -51,8 +54,15 @@ impl Kms {
     pub async fn rotate_key(&self, ctx: &RequestContext, key_id: KeyId) -> Result<Operation, ServiceError> {
         self.on_key(ctx, Permission::RotateKey, key_id, |entry| async move {
             entry.key.require_active()?;
-            let algorithm = entry.key.default_algorithm;
+            let mut algorithm = entry.key.default_algorithm;
             let by = Some(ctx.caller.principal_id);
+            for _ in 1..TRIES {
+                match self.rotate(key_id, algorithm, Trigger::OnDemand, by).await {
+                    Err(ServiceError::Conflict) => {}
+                    done => return done,
+                }
+                algorithm = self.stored_key(key_id).await?.value.default_algorithm;
+            }
             self.rotate(key_id, algorithm, Trigger::OnDemand, by).await
         })
         .await
@@ -68,7 +78,7 @@ impl Kms {
         by: Option<crate::domain::id::PrincipalId>,
     ) -> Result<Operation, ServiceError> {
         let NewMaterial { id, material } = self.generate_material(key_id, algorithm).await?;
-        let _lock = self.cache.lock(key_id).await;
+        let lock = self.cache.lock(key_id).await;
         let Stored { value: key, row_seq } = self.stored_key(key_id).await?;
         if key.default_algorithm != algorithm {
             return Err(ServiceError::Conflict);
@@ -92,7 +102,7 @@ impl Kms {
             Change::UpdateKey(Box::new(Stored { value: key, row_seq })),
             Change::InsertOperation(Box::new(operation.clone())),
         ];
-        self.commit_key(key_id, None, changes).await?;
+        self.commit_key(lock, key_id, None, changes).await?;
         Ok(operation)
     }
 
@@ -132,12 +142,12 @@ impl Kms {
         version_id: MaterialId,
     ) -> Result<Operation, ServiceError> {
         self.on_key(ctx, Permission::SetPrimaryVersion, key_id, |_| async move {
-            let _lock = self.cache.lock(key_id).await;
+            let lock = self.cache.lock(key_id).await;
             let Stored { value, row_seq } = self.stored_key(key_id).await?;
             let version = self.stored_version(key_id, version_id).await?.value;
             let changed = Stored { value: value.with_primary(&version)?, row_seq };
             let kind = OperationKind::SetPrimaryVersion { version_id };
-            self.commit_key_change(ctx, changed, version, kind, Vec::new()).await
+            self.commit_key_change(ctx, lock, changed, version, kind).await
         })
         .await
     }

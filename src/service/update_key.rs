@@ -22,11 +22,11 @@ impl Kms {
         patch: KeyPatch,
     ) -> Result<Operation, ServiceError> {
         self.on_key(ctx, Permission::UpdateKey, key_id, |_| async move {
-            let _lock = self.cache.lock(key_id).await;
+            let lock = self.cache.lock(key_id).await;
             let Stored { value, row_seq } = self.stored_key(key_id).await?;
             let primary = self.stored_version(key_id, value.primary_version).await?.value;
             let changed = Stored { value: self.patched(value, patch)?, row_seq };
-            self.commit_key_change(ctx, changed, primary, OperationKind::UpdateKey, Vec::new()).await
+            self.commit_key_change(ctx, lock, changed, primary, OperationKind::UpdateKey).await
         })
         .await
     }

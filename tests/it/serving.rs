@@ -79,6 +79,22 @@ async fn an_unknown_path_is_answered_in_the_form_of_the_request() {
     assert_eq!((answer.status, answer.code()), (404, 5));
 }
 
+/// A client that cannot send its request to the end takes that for the error, not our refusal.
+#[tokio::test]
+async fn a_client_that_is_still_sending_reads_the_refusal() {
+    let home = Home::new();
+    let dev = home.start().await;
+    for http2 in [false, true] {
+        let client = reqwest::Client::builder();
+        let client = if http2 { client.http2_prior_knowledge() } else { client }.build().unwrap();
+        for (token, expected) in [(dev.credential("CLAVIGER_TOKEN"), 400), ("wrong", 401)] {
+            let request = client.post(format!("{}/kms/v1/keys", dev.credential("CLAVIGER_ENDPOINT")));
+            let answer = request.bearer_auth(token).body("a".repeat(20 * 1024 * 1024)).send().await.unwrap();
+            assert_eq!(answer.status(), expected, "HTTP/2: {http2}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn requests_in_flight_finish_when_the_server_is_asked_to_end() {
     let home = Home::new();

@@ -9,14 +9,14 @@ use super::{json, rpc};
 use crate::service::Kms;
 use crate::service::request::RequestContext;
 use axum::Router;
-use axum::extract::{Extension, Path, Request, State};
+use axum::extract::{Extension, Request, State};
 use axum::response::Response;
 use axum::routing::any;
 use call::open_answer;
 use http::Method;
 use std::sync::Arc;
 
-pub use call::{Answer, Call, MethodNotAllowed, NO_SUCH_PATH, Outcome, no_such_path, run};
+pub use call::{Answer, Call, MethodNotAllowed, NO_SUCH_PATH, Outcome, Segments, no_such_path, run};
 
 /// Routes that need a caller.
 pub fn protected(kms: Arc<Kms>) -> Router {
@@ -56,7 +56,7 @@ async fn keys(State(kms): State<Arc<Kms>>, Extension(ctx): Extension<RequestCont
 async fn key(
     State(kms): State<Arc<Kms>>,
     Extension(ctx): Extension<RequestContext>,
-    Path(segment): Path<String>,
+    Segments(segment): Segments<String>,
     request: Request,
 ) -> Response {
     run(&ctx, request, async |call: Call| match segment.rsplit_once(':') {
@@ -113,7 +113,7 @@ async fn key_verb(kms: &Kms, ctx: &RequestContext, call: Call, id: &str, verb: &
 async fn key_list(
     State(kms): State<Arc<Kms>>,
     Extension(ctx): Extension<RequestContext>,
-    Path((id, list)): Path<(String, String)>,
+    Segments((id, list)): Segments<(String, String)>,
     request: Request,
 ) -> Response {
     run(&ctx, request, async |call: Call| match (list.as_str(), call.method()) {
@@ -129,7 +129,7 @@ async fn key_list(
 async fn operation(
     State(kms): State<Arc<Kms>>,
     Extension(ctx): Extension<RequestContext>,
-    Path(segment): Path<String>,
+    Segments(segment): Segments<String>,
     request: Request,
 ) -> Response {
     run(&ctx, request, async |call: Call| match (segment.rsplit_once(':'), call.method()) {
@@ -158,7 +158,11 @@ async fn endpoints(State(discovery): State<Arc<Discovery>>, request: Request) ->
     })
 }
 
-async fn endpoint(State(discovery): State<Arc<Discovery>>, Path(id): Path<String>, request: Request) -> Response {
+async fn endpoint(
+    State(discovery): State<Arc<Discovery>>,
+    Segments(id): Segments<String>,
+    request: Request,
+) -> Response {
     open_answer(&request, || {
         json::no_query(request.uri())?;
         Answer::of(&discovery.endpoint(&GetApiEndpointRequest { api_endpoint_id: id.clone() })?)

@@ -11,6 +11,9 @@ use claviger::service::error::{Missing, ServiceError};
 use claviger::service::ports::Store;
 use claviger::service::request::{CreateKey, Decrypt, Idempotency, KeyPatch, ReEncrypt, RequestContext};
 use claviger::service::{Kms, KmsSettings};
+use std::future::poll_fn;
+use std::task::Poll;
+use std::time::Duration;
 
 #[test]
 fn every_algorithm_encrypts_and_binds_its_context() {
@@ -264,6 +267,60 @@ fn tokens_are_valid_until_they_expire_or_are_revoked() {
         assert!(!known(&short.text).await && known(&long.text).await);
         assert_eq!(service.kms.revoke_credentials(principal.id, "long").await.unwrap(), 1);
         assert!(!known(&long.text).await);
+    });
+}
+
+/// A caller whose connection breaks is dropped wherever it waits.
+#[test]
+fn a_change_takes_effect_though_its_caller_went_away_while_it_was_stored() {
+    let name = "a_change_takes_effect_though_its_caller_went_away_while_it_was_stored";
+    in_own_process(module_path!(), name, async |core| {
+        let service = Service::start(core).await;
+        let key = service.create(Algorithm::Aes256, None).await;
+        service.encrypt(key, None).await.unwrap();
+        let off = KeyPatch { switch: Some(Switch::Inactive), ..KeyPatch::default() };
+        let mut update = Box::pin(service.kms.update_key(&service.ctx, key, off));
+        let stored = async || service.core.store.key(key).await.unwrap().unwrap().value.require_active().is_err();
+        while !stored().await {
+            let polled = poll_fn(|cx| Poll::Ready(update.as_mut().poll(cx).is_ready())).await;
+            assert!(!polled, "the caller was answered before it could go away");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        drop(update);
+        let inactive = async { while service.encrypt(key, None).await.is_ok() {} };
+        tokio::time::timeout(Duration::from_secs(20), inactive).await.expect("the key still encrypts");
+    });
+}
+
+#[test]
+fn callers_that_go_away_waste_no_block_of_invocations() {
+    in_own_process(module_path!(), "callers_that_go_away_waste_no_block_of_invocations", async |core| {
+        let service = Service::start(core).await;
+        let key = service.create(Algorithm::Aes256, None).await;
+        let version = service.primary(key).await;
+        for _ in 0..20 {
+            let mut encrypt = Box::pin(service.encrypt(key, None));
+            poll_fn(|cx| Poll::Ready(encrypt.as_mut().poll(cx).is_ready())).await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        service.encrypt(key, None).await.unwrap();
+        assert_eq!(service.core.store.lease_invocations(version, 1).await.unwrap().from, 1 << 12);
+    });
+}
+
+#[test]
+fn a_rotation_and_a_change_of_the_algorithm_at_the_same_moment_both_succeed() {
+    let name = "a_rotation_and_a_change_of_the_algorithm_at_the_same_moment_both_succeed";
+    in_own_process(module_path!(), name, async |core| {
+        let service = Service::start(core).await;
+        let key = service.create(Algorithm::Aes256Hsm, None).await;
+        for algorithm in [Algorithm::Aes128, Algorithm::Aes256Hsm].repeat(20) {
+            let patch = KeyPatch { default_algorithm: Some(algorithm), ..KeyPatch::default() };
+            let rotated = service.kms.rotate_key(&service.ctx, key);
+            let updated = service.kms.update_key(&service.ctx, key, patch);
+            let (rotated, updated) = tokio::join!(rotated, updated);
+            assert!(rotated.is_ok() && updated.is_ok(), "{rotated:?} {updated:?}");
+        }
     });
 }
 

@@ -257,6 +257,14 @@ async fn an_oversize_body_is_refused_and_the_server_stays_up() {
 }
 
 #[tokio::test]
+async fn an_id_that_is_not_utf_8_was_never_handed_out() {
+    let server = Server::start(false).await;
+    for path in ["/kms/v1/keys/%ff", "/kms/v1/keys/%ff/versions", "/operations/%ff", "/endpoints/%ff"] {
+        assert_eq!(call(&server, "GET", path, "").await.1, 5, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn deep_nesting_is_refused_and_the_server_stays_up() {
     let server = Server::start(false).await;
     let body = format!(r#"{{"x":null,"labels":{}"#, r#"{"a":"#.repeat(100_000));

@@ -13,8 +13,9 @@ use crate::dialect::RequestId;
 use crate::service::error::ServiceError;
 use crate::service::request::RequestContext;
 use axum::body::{Body, Bytes, to_bytes};
-use axum::extract::Request;
+use axum::extract::{FromRequestParts, Path, Request};
 use axum::response::{IntoResponse, Response};
+use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode, header};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -30,6 +31,22 @@ pub enum Refusal {
     Error(WireError),
     /// The path exists, for the methods of this `allow` header.
     Method(&'static str),
+}
+
+/// The variable parts of a path.
+///
+/// One that is not UTF-8 under its percent-encoding was never handed out.
+pub struct Segments<T>(pub T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Segments<T> {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
+        match Path::from_request_parts(parts, state).await {
+            Ok(Path(segments)) => Ok(Self(segments)),
+            Err(_) => Err(refused(&NO_SUCH_PATH.into(), &gate::request_id(&parts.extensions))),
+        }
+    }
 }
 
 /// The answer to a request, or why there is none.
