@@ -31,15 +31,22 @@ pub enum Exit {
     Unavailable,
 }
 
+impl Exit {
+    /// The status of the process.
+    const fn status(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::Refused => 3,
+            Self::Unavailable => 4,
+        }
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
-        Self::from(match exit {
-            Exit::Done => 0,
-            Exit::Failed => 1,
-            Exit::Usage => 2,
-            Exit::Refused => 3,
-            Exit::Unavailable => 4,
-        })
+        Self::from(exit.status())
     }
 }
 
@@ -58,7 +65,8 @@ impl Failure {
 
 impl From<anyhow::Error> for Failure {
     fn from(error: anyhow::Error) -> Self {
-        let wrong_pin = matches!(error.downcast_ref(), Some(TokenError::PinRefused(_)));
+        let wrong_pin = matches!(error.downcast_ref(), Some(TokenError::PinRefused(_)))
+            || error.downcast_ref::<init::ceremony::NotMade>().is_some_and(|it| it.wrong_input);
         Self::new(if wrong_pin { Exit::Usage } else { Exit::Failed }, format!("{error:#}"))
     }
 }

@@ -12,7 +12,7 @@ use crate::server::ambient::{SystemClock, SystemIds};
 use crate::server::process;
 use crate::service::ports::{Assurance, Clock, IdSource, TokenStateStore};
 use crate::store::SqliteStore;
-use crate::token::ceremony::{self, BlankToken, CeremonyRequest, Outcome, Staging};
+use crate::token::ceremony::{self, BlankToken, CeremonyError, CeremonyRequest, Outcome, Staging};
 use crate::token::module::{Module, TokenSelector};
 use crate::token::pin::Pin;
 use crate::token::softhsm;
@@ -26,6 +26,14 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 /// Room for an order, so that the text never moves in memory and leaves copies behind.
 const ORDER_BYTES: usize = 64 * 1024;
+
+/// How the ceremony's process ended; why, it has said on standard error itself.
+#[derive(Debug, thiserror::Error)]
+#[error("the token's keys were not made")]
+pub struct NotMade {
+    /// Whether a PIN or a setting is wrong.
+    pub wrong_input: bool,
+}
 
 /// What the ceremony is to do.
 #[derive(Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
@@ -105,7 +113,7 @@ fn start(order: &Order, softhsm_conf: Option<&Path>) -> anyhow::Result<()> {
     let written = child.stdin.take().map_or(Ok(()), |mut stdin| stdin.write_all(&text));
     let status = child.wait().context("waiting for the ceremony")?;
     if !status.success() {
-        return Err(anyhow!("the token's keys were not made"));
+        return Err(NotMade { wrong_input: status.code() == Some(Exit::Usage.status().into()) }.into());
     }
     written.context("the ceremony's order")
 }
@@ -168,5 +176,9 @@ fn obey(order: &Order) -> anyhow::Result<Outcome> {
         staging: staging.as_ref(),
         on_step: &|_| {},
     };
-    Ok(ceremony::run(&request, &store)?)
+    ceremony::run(&request, &store).map_err(|error| match error {
+        // As it is, so that a refused PIN is known by its type.
+        CeremonyError::Token(error) => error.into(),
+        error => error.into(),
+    })
 }
