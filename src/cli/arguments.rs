@@ -99,12 +99,15 @@ pub struct InitArguments {
     /// Bind this wrapping key, made by a vendor's tool, instead of making one
     #[arg(long, value_name = "URI")]
     pub adopt_kek: Option<String>,
-    /// The hardware's validation certificate, such as "FIPS 140-3 #4700", which is then shown with every key
+    /// The hardware's validation certificate, such as "FIPS 140-3 #4700", which init and the log then show
     #[arg(long, value_name = "TEXT")]
     pub hsm_certificate: Option<String>,
     /// Go on although the token lets a holder of the user PIN export keys
     #[arg(long)]
     pub accept_pin_holder_can_export: bool,
+    /// Revoke the administrator's API token, which was lost or leaked, and print a new one. The server must be stopped
+    #[arg(long)]
+    pub reissue_token: bool,
     /// Initialise the blank token with this serial number, which ERASES it
     #[arg(long, value_name = "SERIAL")]
     pub init_token: Option<String>,

@@ -40,7 +40,7 @@ fn tls_config(settings: &Settings) -> anyhow::Result<Option<Arc<ServerConfig>>> 
         return Ok(None);
     }
     let identity = Identity::from_files(&settings.server.tls_certificate, &settings.server.tls_key);
-    let identity = identity.map_err(|text| anyhow!("TLS: {text}"))?;
+    let identity = identity.map_err(|text| anyhow!("server.tls_certificate, server.tls_key: {text}"))?;
     tls::server_config(identity).context("TLS").map(Some)
 }
 

@@ -97,6 +97,21 @@ async fn init_shows_what_it_made_and_is_safe_to_repeat() {
     assert!(second.contains("are there and as they should be") && !second.contains("clv1_"), "{second}");
     assert_eq!(line_after(&first, "Folder "), line_after(&second, "Folder "));
     assert_eq!(line_after(&first, "  KEK 1"), line_after(&second, "  KEK 1"));
+
+    let output = machine.init(&["--reissue-token"]);
+    let third = shown(&output);
+    assert!(output.status.success() && third.contains("API tokens revoked: 1"), "{third}");
+    assert_ne!(line_after(&third, "The administrator's API token, shown this once: "), token);
+}
+
+#[tokio::test]
+async fn a_wrong_pin_ends_init_as_it_ends_serve() {
+    let machine = Machine::new();
+    assert!(machine.init(&["--init-token", ""]).status.success());
+    machine.write("pin", "another-pin");
+    let output = machine.init(&[]);
+    assert_eq!(output.status.code(), Some(2), "{}", shown(&output));
+    assert!(shown(&output).contains("CKR_PIN_INCORRECT"), "{}", shown(&output));
 }
 
 #[tokio::test]
@@ -117,6 +132,10 @@ async fn serve_works_after_init_and_its_administrator_administers_without_encryp
     let key = rest.post("/kms/v1/keys", &body).await.ok()["response"]["id"].as_str().unwrap().to_owned();
     let refused = rest.post(&format!("/kms/v1/keys/{key}:encrypt"), &json!({ "plaintext": "YQ==" })).await;
     assert_eq!((refused.status, refused.code()), (403, 7));
+    let mut confirm = claviger();
+    confirm.args(["clock", "confirm"]).env("CLAVIGER_ENDPOINT", format!("http://{address}"));
+    let confirmed = confirm.env("CLAVIGER_TOKEN", token).output().unwrap();
+    assert!(confirmed.status.success(), "{}", shown(&confirmed));
     assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
     assert!(wait(&mut child, PATIENCE).await.success());
 }

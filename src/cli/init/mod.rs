@@ -21,6 +21,9 @@ use std::path::Path;
 
 /// The name of the credentials that `init` issues.
 const CREDENTIAL: &str = "init";
+/// The administrator administers and operates, and does not encrypt. Without the operator's role nobody could restore
+/// a key or release held destructions.
+const ROLES: [Role; 2] = [Role::Admin, Role::Operator];
 
 /// Makes or checks everything.
 pub fn run(arguments: &InitArguments) -> Result<(), Failure> {
@@ -44,7 +47,7 @@ pub fn run(arguments: &InitArguments) -> Result<(), Failure> {
     ceremony::hold(order, place.as_deref(), runtime_directory())?;
     let core = assembly::open(&settings, user_pin)?;
     let token = core.token.clone();
-    let administered = process::block_on(async { Ok(administer(&core).await?) });
+    let administered = process::block_on(async { Ok(administer(&core, arguments.reissue_token).await?) });
     drop(core);
     token.close();
     administered
@@ -92,15 +95,21 @@ fn order(
     })
 }
 
-/// The folder and its administrator, who administers and does not encrypt.
-async fn administer(core: &Core) -> anyhow::Result<()> {
-    let administration = provision(core, &[Role::Admin]).await?;
+/// The folder and its administrator.
+async fn administer(core: &Core, reissue_token: bool) -> anyhow::Result<()> {
+    let administration = provision(core, &ROLES).await?;
     let Administration { folder, administrator } = &administration;
     let print = |line: String| say(line).map_err(|failure| anyhow!(failure.text));
     print(format!("Folder {} ({:?}), account {}", folder.id, folder.name, folder.account_id))?;
     print(format!("Administrator {} ({:?})", administrator.id, administrator.name))?;
+    if reissue_token {
+        let revoked = core.kms.revoke_credentials(administrator.id, CREDENTIAL).await?;
+        print(format!("API tokens revoked: {revoked}"))?;
+    }
     if core.kms.has_credentials(administrator.id).await? {
-        return print("The administrator has an API token already; it is not shown again.".into());
+        return print(
+            "The administrator has an API token already; it is not shown again. If it is lost: --reissue-token".into(),
+        );
     }
     let token = core.kms.issue_token(administrator, CREDENTIAL, None).await?;
     print(format!("The administrator's API token, shown this once: {}", token.text.as_str()))
