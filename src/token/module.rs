@@ -11,6 +11,7 @@ use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
 use cryptoki::error::{Error, RvError};
 use cryptoki::session::{Session, UserType};
 use cryptoki::slot::Slot;
+use cryptoki_sys::CKF_TOKEN_INITIALIZED;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -143,7 +144,7 @@ impl Module {
         let fitting: Vec<_> = tokens.iter().filter(|(_, token)| selector.matches(token)).collect();
         match fitting.as_slice() {
             [(slot, _)] => Ok(*slot),
-            [] => Err(TokenError::Unavailable(format!("no token fits {selector:?}; found: {}", list(&tokens)))),
+            [] => Err(TokenError::Unavailable(format!("no token fits {selector:?}; there are: {}", list(&tokens)))),
             several => Err(TokenError::Untrusted(format!("{} tokens fit {selector:?}", several.len()))),
         }
     }
@@ -192,8 +193,11 @@ impl Module {
 }
 
 fn list(tokens: &[(Slot, RawTokenInfo)]) -> String {
-    let names = tokens.iter().map(|(_, token)| format!("{:?} (serial {})", token.label, token.serial));
-    names.collect::<Vec<_>>().join(", ")
+    let name = |(_, token): &(Slot, RawTokenInfo)| match token.has(CKF_TOKEN_INITIALIZED) {
+        true => format!("{:?} (serial {})", token.label, token.serial),
+        false => format!("a blank one, which --init-token {:?} initialises", token.serial),
+    };
+    tokens.iter().map(name).collect::<Vec<_>>().join(", ")
 }
 
 /// An error of the token as the refusal of what was tried.

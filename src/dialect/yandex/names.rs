@@ -47,6 +47,9 @@ const VERBS: [(&str, &str); 12] = [
 /// The operation that a request asks for, if it is one of this dialect.
 #[must_use]
 pub fn operation(method: &Method, path: &str) -> Option<&'static str> {
+    if path == "/claviger/v1/clock:confirm" {
+        return Some("ConfirmClock");
+    }
     SERVICES.iter().find_map(|(service, rpcs)| rpc(path.strip_prefix(service)?, rpcs)).or_else(|| rest(method, path))
 }
 
@@ -104,6 +107,7 @@ mod tests {
     #[case("GET", "/operations/x", Some("GetOperation"))]
     #[case("GET", "/endpoints/kms", Some("GetEndpoint"))]
     #[case("POST", "/claviger/v1/keys/x:restore", Some("Restore"))]
+    #[case("POST", "/claviger/v1/clock:confirm", Some("ConfirmClock"))]
     #[case("GET", "/kms/v1/keys/x:nothing", None)]
     #[case("GET", "/nothing", None)]
     #[case("GET", "/", None)]

@@ -63,7 +63,10 @@ fn blank_slot(module: &Module, blank: &BlankToken) -> Result<Slot, TokenError> {
     let blanks: Vec<_> = fitting.iter().filter(|(_, token)| !token.has(CKF_TOKEN_INITIALIZED)).collect();
     match (blanks.as_slice(), fitting.as_slice()) {
         ([(slot, _)], _) => Ok(*slot),
-        ([], []) => Err(TokenError::Unavailable(format!("no token has the serial number {:?}", blank.serial))),
+        ([], []) => Err(TokenError::Unavailable(format!(
+            "no token has the serial number {:?}; a blank SoftHSM2 token has none: \"\"",
+            blank.serial.as_deref().unwrap_or_default()
+        ))),
         ([], _) => Err(TokenError::Untrusted("the token is initialised already".into())),
         (several, _) => Err(TokenError::Untrusted(format!("{} blank tokens fit", several.len()))),
     }

@@ -45,7 +45,8 @@ pub(super) fn refuse_unknown_trusted(access: &Access<'_>, ours: &[ObjectHandle])
     match trusted.into_iter().find(|key| !ours.contains(key)) {
         None => Ok(()),
         Some(key) => Err(TokenError::Untrusted(format!(
-            "there is a trusted key that this installation did not make: {}",
+            "there is a trusted key that this installation did not make: {}. If it is of a database that was lost, put \
+             that back; else use another token",
             describe(access, key)
         ))),
     }
