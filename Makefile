@@ -10,7 +10,7 @@ DATA_DIR ?= data
 PROFILE ?= dev
 # More arguments of `claviger dev`, such as ARGS='--listen 127.0.0.1:0'.
 ARGS ?=
-# Which tests: arguments of nextest or cargo test, such as T=decrypt.
+# Which tests: arguments of nextest or cargo test, such as T=decrypt or T="-E 'test(decrypt)'".
 T ?=
 
 help: ## List the targets
@@ -26,7 +26,7 @@ test: need-rust need-softhsm ## Install what the tests need and run them all
 	else \
 	  cargo build --locked --example p11shim && cargo test --locked --lib --bins --tests $(T); \
 	fi
-	@cargo test --locked --doc --quiet $(T)
+	@$(if $(T),,cargo test --locked --doc --quiet)
 
 bench: need-rust need-softhsm ## Measure the server against the bare token (about 2 minutes)
 	@cargo bench --locked --bench server
