@@ -307,7 +307,7 @@ fn machine_paths(source: &Source) -> Vec<String> {
 
 #[test]
 fn modules_name_only_what_they_may() {
-    let advice = "The arrows of DESIGN: main -> cli -> server -> {dialect, scheduler, auth} -> service -> domain; \
+    let advice = "The arrows of docs/ARCHITECTURE.md: main -> cli -> server -> {dialect, scheduler, auth} -> service -> domain; \
                   token and store see service::ports and domain, and are named only where the server is put \
                   together. Pass the value in through a port instead.";
     enforce(&rust_sources(), forbidden_modules, advice);

@@ -4,14 +4,13 @@
 use super::attacks::{Ending, Target, refused, unprepared};
 use super::module::ckr_text;
 use super::raw_attr::{Attr, Value};
-use super::template::{self, KEY_BYTES, wrap_mechanism};
+use super::template::{self, wrap_mechanism};
 use crate::service::ports::Protection;
 use cryptoki::error::{Error, Result};
 use cryptoki::object::ObjectHandle;
 use cryptoki_sys::{
-    CK_ATTRIBUTE_TYPE, CKA_CLASS, CKA_DERIVE, CKA_EXTRACTABLE, CKA_KEY_TYPE, CKA_MODIFIABLE, CKA_PRIVATE,
-    CKA_SENSITIVE, CKA_SIGN, CKA_TOKEN, CKA_UNWRAP, CKA_VALUE, CKA_VALUE_LEN, CKA_VERIFY, CKA_WRAP,
-    CKA_WRAP_WITH_TRUSTED, CKK_AES, CKK_GENERIC_SECRET, CKM_AES_KEY_GEN, CKO_SECRET_KEY,
+    CK_ATTRIBUTE_TYPE, CKA_DERIVE, CKA_EXTRACTABLE, CKA_KEY_TYPE, CKA_MODIFIABLE, CKA_PRIVATE, CKA_SENSITIVE, CKA_SIGN,
+    CKA_TOKEN, CKA_UNWRAP, CKA_VALUE, CKA_VERIFY, CKA_WRAP, CKA_WRAP_WITH_TRUSTED, CKK_GENERIC_SECRET, CKM_AES_KEY_GEN,
 };
 
 /// The proper template, with some attributes exchanged or added and some left out.
@@ -198,16 +197,7 @@ pub(super) fn copy_not_sensitive(target: &Target<'_>) -> Ending {
 
 /// A wrapping key of the attacker's own.
 pub(super) fn own_wrapping_key(target: &Target<'_>) -> Result<ObjectHandle> {
-    let template = [
-        Attr::ulong(CKA_CLASS, CKO_SECRET_KEY),
-        Attr::ulong(CKA_KEY_TYPE, CKK_AES),
-        Attr::ulong(CKA_VALUE_LEN, KEY_BYTES),
-        Attr::bool(CKA_TOKEN, false),
-        Attr::bool(CKA_PRIVATE, true),
-        Attr::bool(CKA_WRAP, true),
-        Attr::bool(CKA_UNWRAP, true),
-    ];
-    target.access.generate(CKM_AES_KEY_GEN, &template)
+    target.access.generate(CKM_AES_KEY_GEN, &template::session_wrapping_key())
 }
 
 /// Unwraps the key as extractable as the KEK allows, and wraps it under a key of the attacker's own.

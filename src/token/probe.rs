@@ -3,17 +3,13 @@
 use super::access::Access;
 use super::ceremony::check_of;
 use super::module::{Module, unavailable};
-use super::raw_attr::Attr;
-use super::template::{self, KEY_BYTES, wrap_mechanism};
+use super::template::{self, wrap_mechanism};
 use crate::service::ports::{IvMode, Protection, TokenCapabilities, TokenError, WrapMechanism};
 use cryptoki::error::{Error, Result as CkResult};
 use cryptoki::mechanism::Mechanism;
 use cryptoki::mechanism::aead::GcmParams;
 use cryptoki::object::ObjectHandle;
-use cryptoki_sys::{
-    CKA_CLASS, CKA_KEY_TYPE, CKA_PRIVATE, CKA_TOKEN, CKA_UNWRAP, CKA_VALUE_LEN, CKA_WRAP, CKK_AES, CKM_AES_KEY_GEN,
-    CKO_SECRET_KEY,
-};
+use cryptoki_sys::CKM_AES_KEY_GEN;
 
 /// The largest GCM input that is tried: far above what the dialects accept.
 const MAX_GCM_BYTES: usize = 1024 * 1024;
@@ -125,7 +121,7 @@ fn wrapping(access: &Access<'_>, iv_mode: IvMode) -> Result<(WrapMechanism, bool
 }
 
 fn round_trip(access: &Access<'_>, mechanism: WrapMechanism, iv_mode: IvMode) -> CkResult<bool> {
-    let wrapping = access.generate(CKM_AES_KEY_GEN, &wrapping_key())?;
+    let wrapping = access.generate(CKM_AES_KEY_GEN, &template::session_wrapping_key())?;
     let key = data_key(access)?;
     let kind = wrap_mechanism(mechanism);
     let result = access.wrap(kind, wrapping, key).and_then(|blob| {
@@ -142,18 +138,6 @@ fn round_trip(access: &Access<'_>, mechanism: WrapMechanism, iv_mode: IvMode) ->
     access.session.destroy_object(key)?;
     access.session.destroy_object(wrapping)?;
     result
-}
-
-fn wrapping_key() -> Vec<Attr> {
-    vec![
-        Attr::ulong(CKA_CLASS, CKO_SECRET_KEY),
-        Attr::ulong(CKA_KEY_TYPE, CKK_AES),
-        Attr::ulong(CKA_VALUE_LEN, KEY_BYTES),
-        Attr::bool(CKA_TOKEN, false),
-        Attr::bool(CKA_PRIVATE, true),
-        Attr::bool(CKA_WRAP, true),
-        Attr::bool(CKA_UNWRAP, true),
-    ]
 }
 
 /// Whether a session without write access is refused, or cannot make session objects.

@@ -1,4 +1,4 @@
-//! The attributes of every key in the token (DESIGN §2), defined once: keys are made with them, read back against
+//! The attributes of every key in the token, defined once: keys are made with them, read back against
 //! them, and unwrapped with them.
 //!
 //! Pure values. `CKA_MODIFIABLE` stands last in each list: SoftHSM refuses what comes after it in a copy.
@@ -37,6 +37,20 @@ fn aes(token: bool, private: bool) -> Vec<Attr> {
         Attr::bool(CKA_TOKEN, token),
         Attr::bool(CKA_PRIVATE, private),
         Attr::bool(CKA_SENSITIVE, true),
+    ]
+}
+
+/// A session key that wraps and unwraps and is nothing special: what anybody with the user PIN can make.
+#[must_use]
+pub fn session_wrapping_key() -> Vec<Attr> {
+    vec![
+        Attr::ulong(CKA_CLASS, CKO_SECRET_KEY),
+        Attr::ulong(CKA_KEY_TYPE, CKK_AES),
+        Attr::ulong(CKA_VALUE_LEN, KEY_BYTES),
+        Attr::bool(CKA_TOKEN, false),
+        Attr::bool(CKA_PRIVATE, true),
+        Attr::bool(CKA_WRAP, true),
+        Attr::bool(CKA_UNWRAP, true),
     ]
 }
 

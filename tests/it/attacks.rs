@@ -1,5 +1,5 @@
-//! Every line of the attack table (DESIGN §2) with the user PIN, against the token that the ceremony made. Weak KEKs
-//! beside it show that each attack is able to succeed.
+//! Every line of the attack table in docs/security.md with the user PIN, against the token that the ceremony made. Weak
+//! KEKs beside it show that each attack is able to succeed.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 use crate::ceremony_rig::{LoggedIn, PIN, Rig, SO_PIN, log_in, pin};
