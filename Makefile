@@ -21,12 +21,12 @@ run: need-rust need-softhsm ## Build and start `claviger dev` on a SoftHSM2 toke
 	@exec cargo run --locked --profile '$(PROFILE)' --bin claviger -- dev --data-dir '$(DATA_DIR)' $(ARGS)
 
 test: need-rust need-softhsm ## Install what the tests need and run them all
+	@cargo test --locked --doc --quiet
 	@if cargo nextest --version >/dev/null 2>&1; then \
 	  cargo nextest run --locked $(if $(CI),--profile ci) $(T); \
 	else \
 	  cargo build --locked --example p11shim && cargo test --locked --lib --bins --tests $(T); \
 	fi
-	@cargo test --locked --doc --quiet $(T)
 
 bench: need-rust need-softhsm ## Measure the server against the bare token (about 2 minutes)
 	@cargo bench --locked --bench server
