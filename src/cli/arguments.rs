@@ -108,6 +108,9 @@ pub struct InitArguments {
     /// Initialise the blank token with this serial number, which ERASES it
     #[arg(long, value_name = "SERIAL")]
     pub init_token: Option<String>,
+    /// Revoke the administrator's API token of an earlier run and issue another, because it was lost
+    #[arg(long)]
+    pub new_token: bool,
 }
 
 /// `claviger serve`
