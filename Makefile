@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test bench lint need-rust need-softhsm need-lint-parts
+.PHONY: help run test bench bench-keys lint need-rust need-softhsm need-lint-parts
 
 # Where `make run` keeps its token, database and credentials. Git ignores the default.
 DATA_DIR ?= data
@@ -30,6 +30,9 @@ test: need-rust need-softhsm ## Install what the tests need and run them all
 
 bench: need-rust need-softhsm ## Measure the server against the bare token (about 2 minutes)
 	@cargo bench --locked --bench server
+
+bench-keys: need-rust ## Measure the store with 1,000 and with KEYS=1000000 keys (about 10 minutes)
+	@cargo bench --locked --bench keys
 
 lint: need-rust need-lint-parts ## Check format, lints and, with cargo-deny, dependencies
 	cargo fmt --all --check
