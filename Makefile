@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test bench lint need-rust need-softhsm need-lint-parts
+.PHONY: help run test bench bench-keys lint need-rust need-softhsm need-lint-parts
 
 # Where `make run` keeps its token, database and credentials. Git ignores the default.
 DATA_DIR ?= data
@@ -14,22 +14,25 @@ ARGS ?=
 T ?=
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo '  Variables: DATA_DIR=data PROFILE=dev|release ARGS="…" (run), T=filter (test)'
 
 run: need-rust need-softhsm ## Build and start `claviger dev` on a SoftHSM2 token in DATA_DIR
 	@exec cargo run --locked --profile '$(PROFILE)' --bin claviger -- dev --data-dir '$(DATA_DIR)' $(ARGS)
 
 test: need-rust need-softhsm ## Install what the tests need and run them all
+	@cargo test --locked --doc --quiet
 	@if cargo nextest --version >/dev/null 2>&1; then \
 	  cargo nextest run --locked $(if $(CI),--profile ci) $(T); \
 	else \
 	  cargo build --locked --example p11shim && cargo test --locked --lib --bins --tests $(T); \
 	fi
-	@$(if $(T),,cargo test --locked --doc --quiet)
 
 bench: need-rust need-softhsm ## Measure the server against the bare token (about 2 minutes)
 	@cargo bench --locked --bench server
+
+bench-keys: need-rust ## Measure the store with 1,000 and with KEYS=1000000 keys (about 10 minutes)
+	@cargo bench --locked --bench keys
 
 lint: need-rust need-lint-parts ## Check format, lints and, with cargo-deny, dependencies
 	cargo fmt --all --check

@@ -9,15 +9,10 @@ use std::time::{Duration, Instant};
 pub struct Request(String);
 
 impl Request {
-    /// A GET without a credential.
-    pub fn get(path: &str) -> Self {
-        Self(format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n"))
-    }
-
-    /// A POST of JSON.
-    pub fn post(path: &str, token: &str, body: &str) -> Self {
+    /// A request with a credential and a JSON body.
+    pub fn new(method: &str, path: &str, token: &str, body: &str) -> Self {
         let length = body.len();
-        let head = format!("POST {path} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {token}\r\n");
+        let head = format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {token}\r\n");
         Self(format!("{head}content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"))
     }
 

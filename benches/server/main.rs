@@ -2,7 +2,7 @@
 //!
 //! Three things are measured on the same machine, one after the other:
 //! 1. the bare token: a loop of `C_Encrypt` on a SoftHSM2 token of its own, in a process of its own;
-//! 2. a route that does nothing (`/healthz`) of a running `claviger dev`;
+//! 2. a route that does nothing (`/healthz`) of a running `claviger dev`, with the headers and body of an Encrypt;
 //! 3. Encrypt over REST at that server.
 //!
 //! The ratio is the server's CPU time per Encrypt over that of 1 and 2 together, so it tells what authentication,
@@ -17,7 +17,6 @@ mod server;
 mod token;
 
 use anyhow::{Context, Result};
-use load::Request;
 use report::{Report, Row};
 use server::Server;
 use std::time::Duration;
@@ -47,22 +46,27 @@ async fn run() -> Result<Report> {
     let bare = token::measure_in_child()?;
     let server = Server::start()?;
     let mut rows = vec![];
-    for concurrency in CONCURRENCY {
-        eprintln!("the do-nothing route, concurrency {concurrency}…");
-        let load = load::run(&server, &Request::get("/healthz"), concurrency, WARM_UP, WINDOW).await?;
-        rows.push(Row::nothing(concurrency, &load));
+    for (size, concurrency) in every_case() {
+        eprintln!("the do-nothing route, {size} B, concurrency {concurrency}…");
+        let load = load::run(&server, &server.idle_request(size), concurrency, WARM_UP, WINDOW).await?;
+        rows.push(Row::nothing(size, concurrency, &load));
     }
     let nothing = rows.clone();
     for algorithm in ALGORITHMS {
         let key_id = server.create_key(algorithm).await?;
-        for (size, concurrency) in SIZES.into_iter().flat_map(|size| CONCURRENCY.map(|c| (size, c))) {
+        for (size, concurrency) in every_case() {
             eprintln!("{algorithm}, {size} B, concurrency {concurrency}…");
             let request = server.encrypt_request(&key_id, size);
             let load = load::run(&server, &request, concurrency, WARM_UP, WINDOW).await?;
-            let idle = nothing.iter().find(|row| row.concurrency == concurrency).context("no idle row")?;
+            let same = |row: &&Row| row.size == Some(size) && row.concurrency == concurrency;
+            let idle = nothing.iter().find(same).context("no idle row")?;
             let base = idle.cpu_micros + bare.cpu_micros(size).context("size not measured")?;
             rows.push(Row::encrypt(algorithm, size, concurrency, &load, base));
         }
     }
     Ok(Report { bare, rows })
+}
+
+fn every_case() -> impl Iterator<Item = (usize, usize)> {
+    SIZES.into_iter().flat_map(|size| CONCURRENCY.map(|concurrency| (size, concurrency)))
 }

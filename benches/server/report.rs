@@ -19,7 +19,8 @@ const GOAL_CPU_MICROS: f64 = 60.0;
 pub struct Row {
     operation: String,
     algorithm: Option<String>,
-    size: Option<usize>,
+    /// Bytes of plaintext.
+    pub size: Option<usize>,
     /// Connections that were kept busy.
     pub concurrency: usize,
     throughput: f64,
@@ -32,11 +33,11 @@ pub struct Row {
 
 impl Row {
     /// The route that does nothing.
-    pub fn nothing(concurrency: usize, load: &Load) -> Self {
+    pub fn nothing(size: usize, concurrency: usize, load: &Load) -> Self {
         Self {
-            operation: "GET /healthz".into(),
+            operation: format!("nothing, {size} B"),
             algorithm: None,
-            size: None,
+            size: Some(size),
             concurrency,
             throughput: load.throughput,
             p50_micros: load.percentile(50),
@@ -51,9 +52,8 @@ impl Row {
         Self {
             operation: format!("Encrypt {size} B {algorithm}"),
             algorithm: Some(algorithm.into()),
-            size: Some(size),
             ratio: Some(load.cpu_micros / base_micros),
-            ..Self::nothing(concurrency, load)
+            ..Self::nothing(size, concurrency, load)
         }
     }
 

@@ -59,7 +59,7 @@ impl Server {
     /// Makes a key and returns its id.
     pub async fn create_key(&self, algorithm: &str) -> Result<String> {
         let body = json!({ "folderId": self.folder_id, "name": "bench", "defaultAlgorithm": algorithm });
-        let request = Request::post("/kms/v1/keys", &self.token, &body.to_string());
+        let request = Request::new("POST", "/kms/v1/keys", &self.token, &body.to_string());
         let mut connection = Connection::open(self.address).await?;
         let operation: Value = serde_json::from_slice(connection.exchange(request.as_bytes()).await?)?;
         let key_id = operation["metadata"]["keyId"].as_str().or_else(|| operation["response"]["id"].as_str());
@@ -68,15 +68,23 @@ impl Server {
 
     /// An Encrypt of `size` bytes.
     pub fn encrypt_request(&self, key_id: &str, size: usize) -> Request {
-        let plaintext = base64::engine::general_purpose::STANDARD.encode(vec![0x5a; size]);
-        let body = json!({ "plaintext": plaintext });
-        Request::post(&format!("/kms/v1/keys/{key_id}:encrypt"), &self.token, &body.to_string())
+        Request::new("POST", &format!("/kms/v1/keys/{key_id}:encrypt"), &self.token, &body(size))
+    }
+
+    /// The same headers and body, to a route that does nothing with them.
+    pub fn idle_request(&self, size: usize) -> Request {
+        Request::new("GET", "/healthz", &self.token, &body(size))
     }
 
     /// CPU time that it has used, user and system, of all its threads.
     pub fn cpu(&self) -> Result<Duration> {
         cpu_of(&self.child.id().to_string())
     }
+}
+
+fn body(size: usize) -> String {
+    let plaintext = base64::engine::general_purpose::STANDARD.encode(vec![0x5a; size]);
+    json!({ "plaintext": plaintext }).to_string()
 }
 
 impl Drop for Server {

@@ -105,12 +105,12 @@ pub struct InitArguments {
     /// Go on although the token lets a holder of the user PIN export keys
     #[arg(long)]
     pub accept_pin_holder_can_export: bool,
-    /// Revoke the administrator's API token, which was lost or leaked, and print a new one. The server must be stopped
-    #[arg(long)]
-    pub reissue_token: bool,
     /// Initialise the blank token with this serial number, which ERASES it
     #[arg(long, value_name = "SERIAL")]
     pub init_token: Option<String>,
+    /// Revoke the administrator's API token of an earlier run and issue another, because it was lost
+    #[arg(long)]
+    pub new_token: bool,
 }
 
 /// `claviger serve`

@@ -2,6 +2,7 @@
 
 use super::{Exit, Failure};
 use crate::config::{LogFormat, Settings};
+use crate::server::assembly::half_of_the_processors;
 use crate::server::process;
 use crate::telemetry;
 use crate::telemetry::metrics::Metrics;
@@ -40,9 +41,13 @@ pub fn harden(settings: &Settings) -> Result<(), Failure> {
     }
 }
 
-/// Runs a future on all processors.
+/// Runs a future on half of the processors; the other half is for the threads of the token.
 pub fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting")?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(half_of_the_processors())
+        .enable_all()
+        .build()
+        .context("starting")?;
     let result = runtime.block_on(work);
     runtime.shutdown_timeout(RUNTIME_GRACE);
     result

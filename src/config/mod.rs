@@ -87,7 +87,7 @@ pub struct Token {
     /// Whether `serve` accepts a token that is software.
     #[serde(deserialize_with = "value::scalar")]
     pub allow_software_token: bool,
-    /// Threads that call the library; 0 = one per processor.
+    /// Threads that call the library; 0 = half as many as processors for a software token, 8 for an HSM.
     #[serde(deserialize_with = "value::scalar")]
     pub worker_threads: usize,
     /// The longest time a request waits for the token.

@@ -16,6 +16,8 @@ use std::time::Duration;
 /// Keys, and versions beside primary ones, that are kept in memory.
 const CACHED_KEYS: u64 = 100_000;
 const MAX_WORKERS: usize = 64;
+/// Calls that an HSM works on at the same time.
+const HSM_WORKERS: usize = 8;
 /// How long the token is waited for at the end: two seconds.
 const CLOSING_POLLS: u32 = 200;
 const CLOSING_POLL: Duration = Duration::from_millis(10);
@@ -46,7 +48,7 @@ pub fn open(settings: &Settings, pin: Pin) -> anyhow::Result<Core> {
     let Some(binding) = locked.token_binding().context("database")?.filter(|binding| binding.complete) else {
         bail!("{} was not initialised: run claviger init first", path.display());
     };
-    let opened = HsmToken::open(token_config(settings, pin)?, binding.clone()).context("token")?;
+    let opened = HsmToken::open(token_config(settings, pin, &binding.assurance)?, binding.clone()).context("token")?;
     let store = Arc::new(locked.unlock(opened.row_key).context("database")?);
     let token = Arc::new(opened.token);
     show(token.capabilities(), &binding.capabilities);
@@ -169,12 +171,14 @@ pub fn is_initialised(path: &Path) -> anyhow::Result<bool> {
     Ok(locked.token_binding().context("database")?.is_some_and(|binding| binding.complete))
 }
 
-fn token_config(settings: &Settings, pin: Pin) -> anyhow::Result<TokenConfig> {
+fn token_config(settings: &Settings, pin: Pin, assurance: &Assurance) -> anyhow::Result<TokenConfig> {
     let mut config = TokenConfig::new(settings.token.module.clone(), selector(settings)?, pin);
-    let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    config.workers = match settings.token.worker_threads {
-        0 => processors.min(MAX_WORKERS),
-        threads => threads.min(MAX_WORKERS),
+    config.workers = match (settings.token.worker_threads, assurance) {
+        // A software token computes: its threads and those that serve share the processors.
+        (0, Assurance::Software) => half_of_the_processors().min(MAX_WORKERS),
+        // Threads of an HSM wait for it.
+        (0, _) => HSM_WORKERS,
+        (threads, _) => threads.min(MAX_WORKERS),
     };
     config.deadline = settings.token.deadline.0;
     config.max_gcm_bytes = Some(settings.token.max_gcm_bytes).filter(|bytes| *bytes > 0);
@@ -182,6 +186,14 @@ fn token_config(settings: &Settings, pin: Pin) -> anyhow::Result<TokenConfig> {
     config.cached_keys = Some(settings.token.cached_keys).filter(|keys| *keys > 0);
     config.software_cache_ttl = settings.software.cache_ttl.0;
     Ok(config)
+}
+
+/// How many threads serve requests, and how many call a software token: with more, both sides are woken and put to
+/// sleep for every request, which costs more than the requests (docs/benchmarks.md).
+#[must_use]
+pub fn half_of_the_processors() -> usize {
+    let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    (processors / 2).max(1)
 }
 
 fn kms_settings(settings: &Settings) -> KmsSettings {

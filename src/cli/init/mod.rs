@@ -47,7 +47,7 @@ pub fn run(arguments: &InitArguments) -> Result<(), Failure> {
     ceremony::hold(order, place.as_deref(), runtime_directory())?;
     let core = assembly::open(&settings, user_pin)?;
     let token = core.token.clone();
-    let administered = process::block_on(async { Ok(administer(&core, arguments.reissue_token).await?) });
+    let administered = process::block_on(async { Ok(administer(&core, arguments.new_token).await?) });
     drop(core);
     token.close();
     administered
@@ -96,19 +96,19 @@ fn order(
 }
 
 /// The folder and its administrator.
-async fn administer(core: &Core, reissue_token: bool) -> anyhow::Result<()> {
+async fn administer(core: &Core, new_token: bool) -> anyhow::Result<()> {
     let administration = provision(core, &ROLES).await?;
     let Administration { folder, administrator } = &administration;
     let print = |line: String| say(line).map_err(|failure| anyhow!(failure.text));
     print(format!("Folder {} ({:?}), account {}", folder.id, folder.name, folder.account_id))?;
     print(format!("Administrator {} ({:?})", administrator.id, administrator.name))?;
-    if reissue_token {
+    if new_token {
         let revoked = core.kms.revoke_credentials(administrator.id, CREDENTIAL).await?;
         print(format!("API tokens revoked: {revoked}"))?;
-    }
-    if core.kms.has_credentials(administrator.id).await? {
+    } else if core.kms.has_credentials(administrator.id).await? {
         return print(
-            "The administrator has an API token already; it is not shown again. If it is lost: --reissue-token".into(),
+            "The administrator has an API token already; it is not shown again. If it is lost, repeat with --new-token."
+                .into(),
         );
     }
     let token = core.kms.issue_token(administrator, CREDENTIAL, None).await?;
