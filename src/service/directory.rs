@@ -1,7 +1,7 @@
 //! Principals, credentials and bindings, as seen by every request.
 
 use super::error::ServiceError;
-use super::ports::{Clock, CredentialRecord, Store};
+use super::ports::{Change, Clock, CredentialRecord, Store};
 use crate::domain::access::{BindingSet, Caller};
 use crate::domain::id::FolderId;
 use moka::sync::Cache;
@@ -84,15 +84,19 @@ impl Directory {
         Ok(bindings)
     }
 
-    /// Runs a change of credentials or bindings and drops what is remembered of them.
-    pub(super) async fn change<T>(
-        &self,
-        change: impl Future<Output = Result<T, ServiceError>>,
-    ) -> Result<T, ServiceError> {
-        let _turn = self.loading.write().await;
-        let result = change.await;
-        self.tokens.invalidate_all();
-        self.bindings.invalidate_all();
-        result
+    /// Commits changes of principals, credentials or bindings and drops what is remembered of them, also if the caller
+    /// goes away meanwhile: a stored revocation must bind.
+    pub(super) async fn commit(self: &Arc<Self>, changes: Vec<Change>) -> Result<(), ServiceError> {
+        let directory = Arc::clone(self);
+        let committed = tokio::spawn(async move {
+            let _turn = directory.loading.write().await;
+            let result = directory.store.commit(changes).await;
+            // After a failure too: an error may hide a commit that was made.
+            directory.tokens.invalidate_all();
+            directory.bindings.invalidate_all();
+            result
+        });
+        let result = committed.await.map_err(|error| ServiceError::Bug(error.to_string()))?;
+        Ok(result?)
     }
 }

@@ -80,7 +80,7 @@ impl Kms {
             Change::InsertPrincipal(administrator.clone()),
             Change::PutBindings(folder.id, bindings),
         ];
-        self.directory.change(async { Ok(self.store.commit(changes).await?) }).await?;
+        self.directory.commit(changes).await?;
         Ok(Administration { folder, administrator })
     }
 
@@ -117,7 +117,7 @@ impl Kms {
         };
         let credential_id = record.id;
         let changes = vec![Change::InsertCredential(record)];
-        self.directory.change(async { Ok(self.store.commit(changes).await?) }).await?;
+        self.directory.commit(changes).await?;
         Ok(IssuedToken { credential_id, text })
     }
 
@@ -139,15 +139,10 @@ impl Kms {
             let value = CredentialRecord { revoked_at: Some(now), ..stored.value };
             Change::UpdateCredential(Stored { value, row_seq: stored.row_seq })
         };
-        self.directory
-            .change(async {
-                let valid = self.store.credentials_of(principal_id).await?;
-                let changes: Vec<_> =
-                    valid.into_iter().filter(|stored| stored.value.name == name).map(revoke).collect();
-                let count = changes.len();
-                self.store.commit(changes).await?;
-                Ok(count)
-            })
-            .await
+        let valid = self.store.credentials_of(principal_id).await?;
+        let changes: Vec<_> = valid.into_iter().filter(|stored| stored.value.name == name).map(revoke).collect();
+        let count = changes.len();
+        self.directory.commit(changes).await?;
+        Ok(count)
     }
 }
