@@ -6,6 +6,7 @@ use super::wkt::Any;
 use crate::dialect::RequestId;
 use crate::domain::error::StateError;
 use crate::service::error::{Missing, ServiceError};
+use crate::telemetry::RequestNotes;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use prost::Message;
@@ -37,6 +38,15 @@ impl WireError {
     }
 }
 
+impl WireError {
+    /// Notes why the service failed, for the one log line of the request. A caller's mistakes have no cause.
+    pub fn note(&self, notes: Option<&RequestNotes>) {
+        if let (Some(cause), Some(notes)) = (&self.cause, notes) {
+            notes.cause(cause);
+        }
+    }
+}
+
 impl From<ServiceError> for WireError {
     fn from(error: ServiceError) -> Self {
         let code = match &error {
@@ -56,17 +66,6 @@ impl From<ServiceError> for WireError {
             ServiceError::Bug(_) => Code::Internal,
         };
         Self { cause: error.cause().map(str::to_owned), ..Self::new(code, error.to_string()) }
-    }
-}
-
-/// Logs a failure of ours, once: here it leaves the service. A caller's mistakes are not logged.
-fn log(error: &WireError, request_id: &RequestId) {
-    let Some(cause) = &error.cause else { return };
-    let (code, request_id) = (error.code as i32, request_id.0.as_str());
-    if error.code == Code::Unavailable {
-        tracing::warn!(request_id, code, cause, "{}", error.message);
-    } else {
-        tracing::error!(request_id, code, cause, "{}", error.message);
     }
 }
 
@@ -126,7 +125,6 @@ fn status_message(error: &WireError, request_id: &RequestId) -> rpc::Status {
 /// The gRPC form.
 #[must_use]
 pub fn grpc_status(error: &WireError, request_id: &RequestId) -> tonic::Status {
-    log(error, request_id);
     let details = status_message(error, request_id).encode_to_vec();
     tonic::Status::with_details(error.code, &error.message, details.into())
 }
@@ -140,7 +138,6 @@ pub fn rest_response(error: &WireError, request_id: &RequestId) -> Response {
 /// The REST form with an HTTP status of its own.
 #[must_use]
 pub fn rest_response_with(status: StatusCode, error: &WireError, request_id: &RequestId) -> Response {
-    log(error, request_id);
     let body = serde_json::to_vec(&status_message(error, request_id)).unwrap_or_default();
     let json = HeaderValue::from_static("application/json");
     let mut response = (status, [(header::CONTENT_TYPE, json)], body).into_response();

@@ -48,7 +48,11 @@ pub async fn authenticated(State(gate): State<Gate>, mut request: Request, next:
     let request_id = request_id(request.extensions());
     let caller = match gate.authenticator.authenticate(request.headers()).await {
         Ok(caller) => caller,
-        Err(error) => return refuse(gate.form, &error.into(), &request_id),
+        Err(error) => {
+            let error = WireError::from(error);
+            error.note(request.extensions().get());
+            return refuse(gate.form, &error, &request_id);
+        }
     };
     if let Some(notes) = request.extensions().get::<RequestNotes>() {
         notes.principal(caller.principal_id);

@@ -1,7 +1,7 @@
 //! The gRPC services: each method takes the caller from the request's extensions and calls its function in [`rpc`].
 
 use super::discovery::Discovery;
-use super::errors::grpc_status;
+use super::errors::{WireError, grpc_status};
 use super::gate;
 use super::proto::yandex::cloud::access::{
     ListAccessBindingsRequest, ListAccessBindingsResponse, SetAccessBindingsRequest, UpdateAccessBindingsRequest,
@@ -28,6 +28,7 @@ use crate::dialect::RequestId;
 use crate::service::Kms;
 use crate::service::error::ServiceError;
 use crate::service::request::RequestContext;
+use crate::telemetry::RequestNotes;
 use std::sync::Arc;
 use tonic::{Request, Response, Status};
 
@@ -54,12 +55,17 @@ impl Services {
     ) -> Reply<R> {
         let (_, mut extensions, message) = request.into_parts();
         let context = extensions.remove::<RequestContext>();
+        let notes = extensions.remove::<RequestNotes>();
         let request_id = || RequestId(context.as_ref().map(|ctx| ctx.request_id.clone()).unwrap_or_default());
         let answer = match &context {
             Some(ctx) => call(&self.kms, ctx, message).await,
             None => Err(ServiceError::Unauthenticated),
         };
-        answer.map(Response::new).map_err(|error| grpc_status(&error.into(), &request_id()))
+        answer.map(Response::new).map_err(|error| {
+            let error = WireError::from(error);
+            error.note(notes.as_ref());
+            grpc_status(&error, &request_id())
+        })
     }
 }
 

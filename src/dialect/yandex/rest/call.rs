@@ -12,6 +12,7 @@ use super::super::{MAX_MESSAGE_BYTES, gate, json};
 use crate::dialect::RequestId;
 use crate::service::error::ServiceError;
 use crate::service::request::RequestContext;
+use crate::telemetry::RequestNotes;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{FromRequestParts, Path, Request};
 use axum::response::{IntoResponse, Response};
@@ -238,9 +239,15 @@ fn check_content_type(value: Option<&HeaderValue>) -> Result<(), ServiceError> {
 
 /// Answers an authenticated request.
 pub async fn run(ctx: &RequestContext, request: Request, act: impl AsyncFnOnce(Call) -> Outcome) -> Response {
+    let notes = request.extensions().get::<RequestNotes>().cloned();
     match act(Call { request }).await {
         Ok(answer) => ok(answer),
-        Err(refusal) => refused(&refusal, &RequestId(ctx.request_id.clone())),
+        Err(refusal) => {
+            if let Refusal::Error(error) = &refusal {
+                error.note(notes.as_ref());
+            }
+            refused(&refusal, &RequestId(ctx.request_id.clone()))
+        }
     }
 }
 
