@@ -14,7 +14,8 @@ use claviger::store::SqliteStore;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-const BATCH: u32 = 10_000;
+/// Keys of one commit. SQLite's savepoints get slow with the number of pages that a commit changes.
+const BATCH: u32 = 100;
 const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 /// How many keys are due for rotation at [`now`].
 const DUE: u32 = 20;
