@@ -6,7 +6,7 @@ use super::key_cache::KeyLock;
 use super::kms::Kms;
 use super::ports::{Change, Stored};
 use super::request::RequestContext;
-use crate::domain::id::{KeyId, MaterialId, OperationId};
+use crate::domain::id::{KeyId, MaterialId, OperationId, PrincipalId};
 use crate::domain::key::Key;
 use crate::domain::operation::{KeyView, Operation, OperationKind, Snapshot, VersionView};
 use crate::domain::version::KeyVersion;
@@ -54,10 +54,10 @@ impl Kms {
         Ok(result?)
     }
 
-    /// The record of a change that is being made by a caller.
+    /// The record of a change that is being made by a caller, or by the service itself.
     pub(super) fn operation_record(
         &self,
-        ctx: &RequestContext,
+        created_by: Option<PrincipalId>,
         key_id: KeyId,
         kind: OperationKind,
         snapshot: Snapshot,
@@ -67,7 +67,7 @@ impl Kms {
             key_id,
             kind,
             created_at: self.clock.now(),
-            created_by: Some(ctx.caller.principal_id),
+            created_by,
             snapshot,
         }
     }
@@ -83,7 +83,8 @@ impl Kms {
     ) -> Result<Operation, ServiceError> {
         let key_id = changed.value.id;
         let view = KeyView { key: changed.value.clone(), primary };
-        let operation = self.operation_record(ctx, key_id, kind, Snapshot::Key(Box::new(view)));
+        let operation =
+            self.operation_record(Some(ctx.caller.principal_id), key_id, kind, Snapshot::Key(Box::new(view)));
         let changes = vec![Change::UpdateKey(Box::new(changed)), Change::InsertOperation(Box::new(operation.clone()))];
         self.commit_key(lock, key_id, None, changes).await?;
         Ok(operation)
@@ -100,7 +101,8 @@ impl Kms {
     ) -> Result<Operation, ServiceError> {
         let (key_id, version_id) = (changed.value.key_id, changed.value.id);
         let view = VersionView { version: changed.value.clone(), primary };
-        let operation = self.operation_record(ctx, key_id, kind, Snapshot::Version(Box::new(view)));
+        let operation =
+            self.operation_record(Some(ctx.caller.principal_id), key_id, kind, Snapshot::Version(Box::new(view)));
         let changes = vec![
             Change::UpdateVersion(Box::new(changed), super::ports::BlobUpdate::Keep),
             Change::InsertOperation(Box::new(operation.clone())),

@@ -85,7 +85,12 @@ impl Kms {
             min_destruction_wait: self.settings.min_version_pending_period,
         };
         let view = KeyView { key: key.clone(), primary: primary.clone() };
-        let operation = self.operation_record(ctx, key_id, OperationKind::CreateKey, Snapshot::Key(Box::new(view)));
+        let operation = self.operation_record(
+            Some(ctx.caller.principal_id),
+            key_id,
+            OperationKind::CreateKey,
+            Snapshot::Key(Box::new(view)),
+        );
         let mut changes = vec![
             Change::InsertKey(Box::new(key)),
             Change::InsertVersion(Box::new(primary), sealed.material),

@@ -237,13 +237,15 @@ impl Kms {
     ) {
         match result {
             Ok(()) => *count(report) += 1,
-            // Somebody else changed the key between the question and the turn: nothing is due any more.
-            Err(ServiceError::State(_) | ServiceError::Conflict) => {}
             Err(error) => self.failed(key_id, &error, report),
         }
     }
 
     fn failed(&self, key_id: KeyId, error: &ServiceError, report: &mut MaintenanceReport) {
+        if matches!(error, ServiceError::State(_) | ServiceError::Conflict) {
+            // Somebody else changed the key between the question and the turn: nothing is due any more.
+            return;
+        }
         report.failed += 1;
         let cause = error.cause().unwrap_or_default();
         tracing::error!(key = %key_id, %error, cause, "a due change failed and will be tried again");

@@ -8,7 +8,7 @@ use super::request::RequestContext;
 use crate::domain::access::Permission;
 use crate::domain::algorithm::Algorithm;
 use crate::domain::error::StateError;
-use crate::domain::id::{KeyId, MaterialId, OperationId};
+use crate::domain::id::{KeyId, MaterialId, PrincipalId};
 use crate::domain::key::Key;
 use crate::domain::operation::{KeyView, Operation, OperationKind, Snapshot};
 use crate::domain::version::{KeyVersion, VersionOrigin};
@@ -75,7 +75,7 @@ impl Kms {
         key_id: KeyId,
         algorithm: Algorithm,
         trigger: Trigger,
-        by: Option<crate::domain::id::PrincipalId>,
+        by: Option<PrincipalId>,
     ) -> Result<Operation, ServiceError> {
         let NewMaterial { id, material } = self.generate_material(key_id, algorithm).await?;
         let lock = self.cache.lock(key_id).await;
@@ -89,14 +89,7 @@ impl Kms {
         let version = self.version(key_id, number, algorithm, trigger.origin(), id, now);
         let key = trigger.apply(key, &version)?;
         let view = KeyView { key: key.clone(), primary: version.clone() };
-        let operation = Operation {
-            id: OperationId::from_bytes(self.ids.id()),
-            key_id,
-            kind: OperationKind::RotateKey,
-            created_at: now,
-            created_by: by,
-            snapshot: Snapshot::Key(Box::new(view)),
-        };
+        let operation = self.operation_record(by, key_id, OperationKind::RotateKey, Snapshot::Key(Box::new(view)));
         let changes = vec![
             Change::InsertVersion(Box::new(version), material),
             Change::UpdateKey(Box::new(Stored { value: key, row_seq })),
