@@ -3,11 +3,10 @@
 //! A token has 256 random bits, so one unsalted SHA-256 is enough to store it, and the look-up by that hash tells
 //! nothing of the token through its timing.
 
-use super::Authenticator;
+use super::{Authenticator, Peer};
 use crate::domain::access::Caller;
-use crate::service::directory::Directory;
+use crate::service::directory::{Directory, Recognised};
 use crate::service::error::ServiceError;
-use crate::service::provision::token_sha256;
 use async_trait::async_trait;
 use http::{HeaderMap, header};
 use std::sync::Arc;
@@ -30,10 +29,12 @@ impl BearerTokens {
 
 #[async_trait]
 impl Authenticator for BearerTokens {
-    async fn authenticate(&self, headers: &HeaderMap) -> Result<Caller, ServiceError> {
+    async fn authenticate(&self, headers: &HeaderMap, _: Option<&Peer>) -> Result<Caller, ServiceError> {
         let token = token_of(headers).ok_or(ServiceError::Unauthenticated)?;
-        let caller = self.directory.caller_by_token(token_sha256(token)).await?;
-        caller.ok_or(ServiceError::Unauthenticated)
+        match self.directory.by_token(token).await? {
+            Recognised::Caller(caller) => Ok(caller),
+            Recognised::Refused(_) => Err(ServiceError::Unauthenticated),
+        }
     }
 }
 

@@ -9,14 +9,25 @@ use crate::domain::access::Caller;
 use crate::service::error::ServiceError;
 use async_trait::async_trait;
 use http::HeaderMap;
+use std::net::IpAddr;
+
+/// Who is at the other end of a connection. The listeners put it into the extensions of every request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Peer {
+    /// Where requests come from.
+    pub address: IpAddr,
+    /// SHA-256 of the SubjectPublicKeyInfo (DER) of the client certificate, whose private key the client has proved to
+    /// hold in the TLS handshake.
+    pub certificate_sha256: Option<[u8; 32]>,
+}
 
 /// Finds out who sent a request.
 #[async_trait]
 pub trait Authenticator: Send + Sync {
-    /// The caller whose credential is in these headers.
+    /// The caller whose credential is in these headers, or else in the TLS handshake of their connection.
     ///
     /// # Errors
     /// [`ServiceError::Unauthenticated`] if there is no valid credential, and whatever keeps the service from
-    /// looking it up.
-    async fn authenticate(&self, headers: &HeaderMap) -> Result<Caller, ServiceError>;
+    /// looking it up; [`ServiceError::Throttled`] instead of it after too many failed attempts.
+    async fn authenticate(&self, headers: &HeaderMap, peer: Option<&Peer>) -> Result<Caller, ServiceError>;
 }

@@ -8,7 +8,7 @@ mod load;
 mod value;
 
 pub use load::{ConfigError, load, read_environment};
-pub use value::{Listen, Period, RegionList};
+pub use value::{FolderList, Listen, Period, TextList};
 
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -41,6 +41,30 @@ pub struct Settings {
     pub process: Process,
     /// Logs.
     pub log: Log,
+    /// Credentials, roles and how often callers may ask.
+    pub access: Access,
+}
+
+/// `[access]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Access {
+    /// Folders in which kms.editor and kms.admin also encrypt and decrypt, as they do in Yandex Cloud.
+    pub yandex_role_compat: FolderList,
+    /// Failed attempts to authenticate in a minute, per source address and per principal, above which further failing ones
+    /// get the throttling error; 0 = any number.
+    #[serde(deserialize_with = "value::scalar")]
+    pub failed_attempts_per_minute: u32,
+    /// Requests per second of one principal; 0 = any number.
+    #[serde(deserialize_with = "value::scalar")]
+    pub requests_per_principal: u32,
+    /// Requests per second on one key; 0 = any number.
+    #[serde(deserialize_with = "value::scalar")]
+    pub requests_per_key: u32,
+    /// How long a token lasts that a service account gets for a signed JWT.
+    pub login_period: Period,
+    /// Audiences of such JWTs, besides those that follow from `server.advertised_address`.
+    pub login_audiences: TextList,
 }
 
 /// `[server]`
@@ -151,7 +175,7 @@ pub struct Aws {
     /// The region of keys that other interfaces make.
     pub region: String,
     /// Further regions that requests may be signed for.
-    pub extra_regions: RegionList,
+    pub extra_regions: TextList,
 }
 
 /// `[database]`
@@ -189,6 +213,19 @@ pub enum LogFormat {
     Json,
     /// For people.
     Text,
+}
+
+impl Default for Access {
+    fn default() -> Self {
+        Self {
+            yandex_role_compat: FolderList::default(),
+            failed_attempts_per_minute: 100,
+            requests_per_principal: 0,
+            requests_per_key: 0,
+            login_period: Period(12 * HOUR),
+            login_audiences: TextList::default(),
+        }
+    }
 }
 
 impl Default for Server {
@@ -257,7 +294,7 @@ impl Default for Clock {
 
 impl Default for Aws {
     fn default() -> Self {
-        Self { region: "us-east-1".into(), extra_regions: RegionList::default() }
+        Self { region: "us-east-1".into(), extra_regions: TextList::default() }
     }
 }
 

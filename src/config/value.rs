@@ -1,5 +1,6 @@
 //! The text forms of setting values. Environment variables are text only, so every form can be read from it.
 
+use crate::domain::id::FolderId;
 use serde::de::{Error as _, IntoDeserializer};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt::Display;
@@ -72,22 +73,44 @@ impl Display for Listen {
     }
 }
 
-/// Regions, comma-separated.
+/// Texts, comma-separated.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct RegionList(pub Vec<String>);
+pub struct TextList(pub Vec<String>);
 
-impl FromStr for RegionList {
+fn items(text: &str) -> impl Iterator<Item = &str> {
+    text.split(',').map(str::trim).filter(|item| !item.is_empty())
+}
+
+impl FromStr for TextList {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
-        Ok(Self(names.map(str::to_owned).collect()))
+        Ok(Self(items(text).map(str::to_owned).collect()))
     }
 }
 
-impl Display for RegionList {
+impl Display for TextList {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.0.join(",").fmt(f)
+    }
+}
+
+/// Ids of folders, comma-separated.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct FolderList(pub Vec<FolderId>);
+
+impl FromStr for FolderList {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let folder = |item| FolderId::parse(item).ok_or_else(|| format!("{item:?} is not the id of a folder"));
+        Ok(Self(items(text).map(folder).collect::<Result<_, _>>()?))
+    }
+}
+
+impl Display for FolderList {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().map(ToString::to_string).collect::<Vec<_>>().join(",").fmt(f)
     }
 }
 
@@ -107,7 +130,7 @@ macro_rules! as_text {
     )*};
 }
 
-as_text!(Period, Listen, RegionList);
+as_text!(Period, Listen, TextList, FolderList);
 
 /// Reads a number or boolean, also from text.
 pub(super) fn scalar<'de, D, T>(deserializer: D) -> Result<T, D::Error>
@@ -163,8 +186,16 @@ mod tests {
 
     #[test]
     fn lists_are_comma_separated() {
-        let list: RegionList = "eu-central-1, kr-standard".parse().unwrap();
+        let list: TextList = "eu-central-1, kr-standard".parse().unwrap();
         assert_eq!(list.0, ["eu-central-1", "kr-standard"]);
-        assert_eq!("".parse::<RegionList>().unwrap().0, Vec::<String>::new());
+        assert_eq!("".parse::<TextList>().unwrap().0, Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_folder_list_holds_ids_of_folders_only() {
+        let id = FolderId::from_bytes([7; 16]);
+        let list: FolderList = format!("{id}, {id}").parse().unwrap();
+        assert_eq!((list.0.len(), list.to_string()), (2, format!("{id},{id}")));
+        assert!("default".parse::<FolderList>().is_err());
     }
 }

@@ -67,6 +67,12 @@ pub enum ValueError {
         /// The limit, in characters.
         limit: usize,
     },
+    /// A text that must say something is empty.
+    #[error("{field} must not be empty")]
+    Empty {
+        /// The field's name in the native model.
+        field: &'static str,
+    },
     /// A text has a character outside of its pattern.
     #[error("{field} must match {pattern}")]
     Pattern {

@@ -39,6 +39,10 @@ pub enum OperationKind {
         /// The version.
         version_id: MaterialId,
     },
+    /// The key's access bindings were replaced.
+    SetAccessBindings,
+    /// Some of the key's access bindings were changed.
+    UpdateAccessBindings,
 }
 
 /// The changed object as it was right after the change.
@@ -49,6 +53,8 @@ pub enum Snapshot {
     Key(Box<KeyView>),
     /// A version.
     Version(Box<VersionView>),
+    /// Nothing that the native model shows: the change was of access bindings.
+    Nothing,
 }
 
 /// A key together with its primary version, as `Get` shows it.

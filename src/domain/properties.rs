@@ -1,12 +1,11 @@
 //! Properties of the rules, over generated inputs.
 
 use super::Dialect;
-use super::access::{Binding, BindingSet, Caller, Decision, Permission, Resource, Role, authorise};
 use super::algorithm::Algorithm;
 use super::context::EncryptionContext;
 use super::envelope::{Envelope, Header, Suite, TAG_BYTES};
 use super::error::StateError;
-use super::id::{AccountId, CredentialId, FolderId, KeyId, MaterialId, PrincipalId};
+use super::id::{AccountId, FolderId, KeyId, MaterialId};
 use super::key::{Key, KeyState, Switch};
 use super::schedule::RotationSchedule;
 use super::text::{Description, Labels, Name};
@@ -294,46 +293,6 @@ proptest! {
         prop_assert!(at.plus(MAX_PERIOD) >= at);
         prop_assert_eq!(at.since(at.plus(MAX_PERIOD)), Duration::ZERO);
     }
-}
-
-fn caller() -> Caller {
-    Caller {
-        principal_id: PrincipalId::from_bytes([5; 16]),
-        credential_id: CredentialId::from_bytes([6; 16]),
-        folder_id: FolderId::from_bytes([2; 16]),
-    }
-}
-
-fn decide(roles: &[Role], permission: Permission, folder: u8) -> Decision {
-    let bind = |role: &Role| Binding { role: *role, principal_id: caller().principal_id };
-    let bindings = BindingSet(roles.iter().map(bind).collect());
-    let resource = Resource::Key { key_id: KeyId::from_bytes([1; 16]), folder_id: FolderId::from_bytes([folder; 16]) };
-    authorise(&caller(), permission, resource, &bindings)
-}
-
-#[test]
-fn administrators_do_not_use_keys_and_users_do_not_administer() {
-    assert_eq!(decide(&[Role::Admin], Permission::Encrypt, 2), Decision::Denied);
-    assert_eq!(decide(&[Role::Admin], Permission::DeleteKey, 2), Decision::Allowed);
-    assert_eq!(decide(&[Role::KeysEncrypterDecrypter], Permission::Decrypt, 2), Decision::Allowed);
-    assert_eq!(decide(&[Role::KeysEncrypterDecrypter], Permission::RotateKey, 2), Decision::Denied);
-    assert_eq!(decide(&[Role::KeysEncrypter], Permission::Decrypt, 2), Decision::Denied);
-}
-
-#[test]
-fn keys_of_other_folders_and_without_view_permission_are_hidden() {
-    assert_eq!(decide(&[Role::Admin], Permission::ViewKey, 3), Decision::Hidden);
-    assert_eq!(decide(&[], Permission::Encrypt, 2), Decision::Hidden);
-    assert_eq!(decide(&[Role::Operator], Permission::ViewKey, 2), Decision::Hidden);
-    assert_eq!(decide(&[Role::Operator], Permission::RestoreKey, 2), Decision::Allowed);
-}
-
-#[test]
-fn somebody_elses_binding_gives_nothing() {
-    let other = Binding { role: Role::Admin, principal_id: PrincipalId::from_bytes([99; 16]) };
-    let resource = Resource::Folder(caller().folder_id);
-    let decision = authorise(&caller(), Permission::CreateKey, resource, &BindingSet(vec![other]));
-    assert_eq!(decision, Decision::Denied);
 }
 
 #[test]

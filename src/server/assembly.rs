@@ -3,15 +3,18 @@
 use super::ambient::{SystemClock, SystemIds};
 use crate::config::Settings;
 use crate::service::ports::{Assurance, InternalKeyRole, TokenBinding, TokenCapabilities, TokenStateStore};
-use crate::service::{Kms, KmsParts, KmsSettings};
+use crate::service::{AccessSettings, Kms, KmsParts, KmsSettings};
 use crate::store::SqliteStore;
 use crate::token::module::TokenSelector;
 use crate::token::pin::{Pin, PinSource};
 use crate::token::{HsmToken, TokenConfig};
 use anyhow::{Context, bail};
+use aws_lc_rs::hmac;
+use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+use zeroize::Zeroizing;
 
 /// Keys, and versions beside primary ones, that are kept in memory.
 const CACHED_KEYS: u64 = 100_000;
@@ -49,6 +52,7 @@ pub fn open(settings: &Settings, pin: Pin) -> anyhow::Result<Core> {
         bail!("{} was not initialised: run claviger init first", path.display());
     };
     let opened = HsmToken::open(token_config(settings, pin, &binding.assurance)?, binding.clone()).context("token")?;
+    let login_key = login_key(&opened.row_key);
     let store = Arc::new(locked.unlock(opened.row_key).context("database")?);
     let token = Arc::new(opened.token);
     show(token.capabilities(), &binding.capabilities);
@@ -56,8 +60,18 @@ pub fn open(settings: &Settings, pin: Pin) -> anyhow::Result<Core> {
     let clock = Arc::new(SystemClock::new().context("clock")?);
     let ids = Arc::new(SystemIds::new().context("random numbers")?);
     let open_token = OpenToken(Arc::clone(&token));
-    let parts = KmsParts { store, token, clock: clock.clone(), ids: ids.clone(), settings: kms_settings(settings) };
+    let settings = kms_settings(settings);
+    let parts = KmsParts { store, token, clock: clock.clone(), ids: ids.clone(), login_key, settings };
     Ok(Core { kms: Arc::new(Kms::new(parts)), token: open_token, ids, clock, binding, counted })
+}
+
+/// The key that authenticates the tokens of logins: derived from the row-MAC key, as the key of the state tree is, so that
+/// it is the same at every start and exists nowhere but in memory.
+fn login_key(row_key: &[u8; 32]) -> Zeroizing<[u8; 32]> {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, row_key);
+    let mut derived = Zeroizing::new([0; 32]);
+    derived.copy_from_slice(hmac::sign(&key, b"claviger-login-1").as_ref());
+    derived
 }
 
 /// Says what the token can do, and what of it the settings have changed.
@@ -197,7 +211,14 @@ pub fn half_of_the_processors() -> usize {
 }
 
 fn kms_settings(settings: &Settings) -> KmsSettings {
+    let access = &settings.access;
     KmsSettings {
+        access: AccessSettings {
+            editors_use_keys_in: access.yandex_role_compat.0.iter().copied().collect(),
+            requests_per_principal: NonZeroU32::new(access.requests_per_principal),
+            requests_per_key: NonZeroU32::new(access.requests_per_key),
+            login_period: access.login_period.0,
+        },
         min_rotation_period: settings.limits.min_rotation_period.0,
         min_version_pending_period: settings.limits.min_version_pending_period.0,
         default_version_pending_period: settings.limits.default_version_pending_period.0,

@@ -16,6 +16,10 @@ pub enum Missing {
     Version,
     /// An operation.
     Operation,
+    /// A person or service account.
+    Principal,
+    /// A credential.
+    Credential,
 }
 
 /// A refusal or failure of a use case.
@@ -62,6 +66,12 @@ pub enum ServiceError {
     /// Limit: the material was used for 2^32 encryptions (NIST SP 800-38D, 8.3).
     #[error("the key version has encrypted 2^32 times, which is the limit for AES-GCM: rotate the key")]
     InvocationLimit,
+    /// Caller: such a thing is there already; the text says what.
+    #[error("{0}")]
+    Exists(&'static str),
+    /// Limit: too many requests, or too many failed attempts to authenticate; the text says which.
+    #[error("{0}")]
+    Throttled(&'static str),
     /// State: someone else changed the same thing at the same moment, again and again.
     #[error("the resource is being changed by another request: try again")]
     Conflict,

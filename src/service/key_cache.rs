@@ -6,7 +6,8 @@
 
 use super::error::ServiceError;
 use super::invocations::{Counter, Invocations};
-use super::ports::{Material, Store, Stored, StoredMaterial};
+use super::ports::{BindingScope, Material, Store, Stored, StoredMaterial};
+use crate::domain::access::Grants;
 use crate::domain::id::{KeyId, MaterialId};
 use crate::domain::key::Key;
 use crate::domain::version::KeyVersion;
@@ -22,6 +23,8 @@ pub struct KeyEntry {
     pub key: Key,
     /// Its primary version.
     pub primary: Arc<VersionEntry>,
+    /// Roles that are bound on this key.
+    pub grants: Grants,
 }
 
 /// A version, ready for use.
@@ -72,7 +75,8 @@ impl KeyCache {
         let Some(Stored { value: key, .. }) = self.store.key(id).await? else { return Ok(None) };
         let primary = self.load_version(&key, key.primary_version).await?;
         let primary = primary.ok_or_else(|| missing_primary(id))?;
-        let entry = Arc::new(KeyEntry { key, primary });
+        let grants = Grants::of(&self.store.bindings(BindingScope::Key(id)).await?.value);
+        let entry = Arc::new(KeyEntry { key, primary, grants });
         self.keys.insert(id, Arc::clone(&entry));
         Ok(Some(entry))
     }

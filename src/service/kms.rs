@@ -1,24 +1,41 @@
 //! The core that all dialects call, and the one frame in which every use case runs.
 
-use super::directory::Directory;
+use super::directory::{Directory, DirectoryParts};
 use super::error::{Missing, ServiceError};
 use super::invocations::Invocations;
 use super::key_cache::{KeyCache, KeyEntry};
-use super::ports::{Clock, IdSource, Store, Token};
+use super::ports::{BindingScope, Clock, IdSource, Store, Token};
 use super::request::RequestContext;
-use crate::domain::access::{Decision, Permission, Resource, authorise};
+use crate::domain::access::{AccessContext, Decision, Grants, Permission, Resource, authorise};
 use crate::domain::id::{FolderId, KeyId};
 use crate::domain::time::Timestamp;
 use std::collections::HashSet;
 use std::future::Future;
+use std::num::NonZeroU32;
 use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::Notify;
+use zeroize::Zeroizing;
+
+/// The rules of access that an operator can set.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AccessSettings {
+    /// Folders in which `kms.editor` and `kms.admin` use keys, as they do in the cloud.
+    pub editors_use_keys_in: HashSet<FolderId>,
+    /// Requests per second of one principal; `None` = any number.
+    pub requests_per_principal: Option<NonZeroU32>,
+    /// Requests per second on one key; `None` = any number.
+    pub requests_per_key: Option<NonZeroU32>,
+    /// How long a token lasts that a service account gets for a signed JWT.
+    pub login_period: Duration,
+}
 
 /// The rules that an operator can set.
 #[derive(Debug, Clone)]
 pub struct KmsSettings {
+    /// Rules of access.
+    pub access: AccessSettings,
     /// Shortest rotation period.
     pub min_rotation_period: Duration,
     /// Shortest wait before a version of a natively created key is destroyed.
@@ -47,6 +64,8 @@ pub struct KmsParts {
     pub clock: Arc<dyn Clock>,
     /// Ids and secrets.
     pub ids: Arc<dyn IdSource>,
+    /// Authenticates the tokens of logins. The same at every start.
+    pub login_key: Zeroizing<[u8; 32]>,
     /// Rules.
     pub settings: KmsSettings,
 }
@@ -77,7 +96,13 @@ impl Kms {
     pub fn new(parts: KmsParts) -> Self {
         let invocations = Arc::new(Invocations::new(Arc::clone(&parts.store)));
         Self {
-            directory: Arc::new(Directory::new(Arc::clone(&parts.store), Arc::clone(&parts.clock))),
+            directory: Arc::new(Directory::new(DirectoryParts {
+                store: Arc::clone(&parts.store),
+                token: Arc::clone(&parts.token),
+                clock: Arc::clone(&parts.clock),
+                login_key: parts.login_key,
+                login_period: parts.settings.access.login_period,
+            })),
             cache: Arc::new(KeyCache::new(
                 Arc::clone(&parts.store),
                 Arc::clone(&invocations),
@@ -125,13 +150,13 @@ impl Kms {
         let not_found = || ServiceError::NotFound { what: Missing::Key, id: key_id.to_string() };
         let entry = self.cache.key(key_id).await?.ok_or_else(not_found)?;
         let resource = Resource::Key { key_id, folder_id: entry.key.folder_id };
-        let decision = self.decide(ctx, permission, resource).await?;
+        let decision = self.decide(ctx, permission, resource, Some(&entry.grants)).await?;
         let hidden = entry.key.is_hidden_in(ctx.dialect) && permission != Permission::RestoreKey;
         match decision {
-            Decision::Hidden => Err(not_found()),
-            Decision::Denied | Decision::Allowed if hidden => Err(not_found()),
-            Decision::Denied => Err(ServiceError::Denied),
-            Decision::Allowed => act(entry).await,
+            Decision::Hidden(_) => Err(not_found()),
+            Decision::Denied(_) | Decision::Allowed(_) if hidden => Err(not_found()),
+            Decision::Denied(_) => Err(ServiceError::Denied),
+            Decision::Allowed(_) => act(entry).await,
         }
     }
 
@@ -146,10 +171,10 @@ impl Kms {
     where
         Fut: Future<Output = Result<T, ServiceError>>,
     {
-        match self.decide(ctx, permission, Resource::Folder(folder_id)).await? {
-            Decision::Hidden => Err(ServiceError::NotFound { what: Missing::Folder, id: folder_id.to_string() }),
-            Decision::Denied => Err(ServiceError::Denied),
-            Decision::Allowed => act().await,
+        match self.decide(ctx, permission, Resource::Folder(folder_id), None).await? {
+            Decision::Hidden(_) => Err(ServiceError::NotFound { what: Missing::Folder, id: folder_id.to_string() }),
+            Decision::Denied(_) => Err(ServiceError::Denied),
+            Decision::Allowed(_) => act().await,
         }
     }
 
@@ -163,23 +188,35 @@ impl Kms {
     where
         Fut: Future<Output = Result<T, ServiceError>>,
     {
-        match self.decide(ctx, permission, Resource::Service).await? {
-            Decision::Allowed => act().await,
-            Decision::Hidden | Decision::Denied => Err(ServiceError::Denied),
+        match self.decide(ctx, permission, Resource::Service, None).await? {
+            Decision::Allowed(_) => act().await,
+            Decision::Hidden(_) | Decision::Denied(_) => Err(ServiceError::Denied),
         }
     }
 
+    /// The one place where a request is decided, with everything that is attached to the resource.
     pub(super) async fn decide(
         &self,
         ctx: &RequestContext,
         permission: Permission,
         resource: Resource,
+        key: Option<&Grants>,
     ) -> Result<Decision, ServiceError> {
+        let service = self.directory.grants(BindingScope::Service).await?;
         let folder_id = match resource {
-            Resource::Folder(folder_id) | Resource::Key { folder_id, .. } => folder_id,
-            Resource::Service => ctx.caller.folder_id,
+            Resource::Folder(folder_id) | Resource::Key { folder_id, .. } => Some(folder_id),
+            Resource::Service => None,
         };
-        let bindings = self.directory.bindings(folder_id).await?;
-        Ok(authorise(&ctx.caller, permission, resource, &bindings))
+        let folder = match folder_id {
+            Some(id) => Some(self.directory.grants(BindingScope::Folder(id)).await?),
+            None => None,
+        };
+        let context = AccessContext {
+            service: &service,
+            folder: folder.as_deref(),
+            key,
+            editors_use_keys: folder_id.is_some_and(|id| self.settings.access.editors_use_keys_in.contains(&id)),
+        };
+        Ok(authorise(&ctx.caller, permission, resource, &context))
     }
 }

@@ -5,25 +5,30 @@
 //! Every use case runs inside `Kms::on_key`, `on_folder` or `on_service`, which authorise before anything
 //! else happens.
 
+pub mod bindings;
 mod change;
 mod clock_guard;
 mod confirm_clock;
 mod create_key;
+pub mod credentials;
 mod crypto;
 mod delete_key;
 mod destroy_version;
 pub mod directory;
 pub mod error;
+pub mod folders;
+pub mod identity;
 mod invocations;
 mod key_cache;
 mod kms;
 pub mod maintenance;
 mod material;
 pub mod ports;
+pub mod principals;
 pub mod provision;
 mod read;
 pub mod request;
 mod rotate_key;
 mod update_key;
 
-pub use kms::{Kms, KmsParts, KmsSettings};
+pub use kms::{AccessSettings, Kms, KmsParts, KmsSettings};

@@ -3,8 +3,8 @@
 
 use super::error::ServiceError;
 use super::kms::Kms;
-use super::ports::{Change, CredentialRecord, CredentialSecret, Folder, Principal, PrincipalKind, Stored};
-use crate::domain::access::{Binding, BindingSet, Role};
+use super::ports::{BindingScope, Change, CredentialRecord, CredentialSecret, Folder, Principal, Stored};
+use crate::domain::access::{Binding, BindingSet, PrincipalKind, Role, Subject};
 use crate::domain::id::{AccountId, CredentialId, FolderId, MaterialId, PrincipalId};
 use crate::domain::time::Timestamp;
 use aws_lc_rs::digest;
@@ -72,13 +72,15 @@ impl Kms {
             kind: PrincipalKind::User,
             name: administrator_name.to_owned(),
             created_at: now,
+            deleted_at: None,
         };
-        let bind = |role: &Role| Binding { role: *role, principal_id: administrator.id };
-        let bindings = Stored { value: BindingSet(roles.iter().map(bind).collect()), row_seq: 0 };
+        let subject = Subject::of(administrator.kind, administrator.id);
+        let bind = |role: &Role| Binding { role: *role, subject: subject.clone() };
+        let bindings = Stored { value: BindingSet::new(roles.iter().map(bind))?, row_seq: 0 };
         let changes = vec![
             Change::InsertFolder(folder.clone()),
             Change::InsertPrincipal(administrator.clone()),
-            Change::PutBindings(folder.id, bindings),
+            Change::PutBindings(BindingScope::Folder(folder.id), bindings),
         ];
         self.directory.commit(changes).await?;
         Ok(Administration { folder, administrator })

@@ -90,8 +90,8 @@ impl Kms {
         let operation = self.store.operation(id).await?.ok_or_else(missing)?;
         let key = self.cache.key(operation.key_id).await?.ok_or_else(missing)?;
         let resource = Resource::Key { key_id: operation.key_id, folder_id: key.key.folder_id };
-        match self.decide(ctx, Permission::ViewKey, resource).await? {
-            Decision::Allowed => Ok(operation),
+        match self.decide(ctx, Permission::ViewKey, resource, Some(&key.grants)).await? {
+            Decision::Allowed(_) => Ok(operation),
             _ => Err(missing()),
         }
     }

@@ -7,14 +7,14 @@ use super::view::{Shared, View};
 use super::writer::{Done, Job, Request, Writer};
 use super::{due, reads};
 use crate::domain::access::BindingSet;
-use crate::domain::id::{FolderId, KeyId, MaterialId, OperationId, PrincipalId};
+use crate::domain::id::{CredentialId, FolderId, KeyId, MaterialId, OperationId, PrincipalId};
 use crate::domain::key::Key;
 use crate::domain::operation::{KeyView, Operation};
 use crate::domain::time::Timestamp;
 use crate::domain::version::KeyVersion;
 use crate::service::ports::{
-    Change, CredentialRecord, Cursor, Due, Folder, Heartbeat, InvocationLease, Page, Principal, RememberedRequest,
-    Store, StoreError, Stored, StoredMaterial,
+    BindingScope, Change, CredentialLookup, CredentialRecord, CredentialView, Cursor, Due, Folder, Heartbeat,
+    InvocationLease, Page, Principal, RememberedRequest, Store, StoreError, Stored, StoredMaterial,
 };
 use async_trait::async_trait;
 use std::fs::File;
@@ -170,11 +170,18 @@ impl Store for SqliteStore {
         self.read(reads::first_folder).await
     }
 
-    async fn bindings(&self, folder: FolderId) -> Result<Stored<BindingSet>, StoreError> {
-        self.read(move |view| reads::bindings(view, folder)).await
+    async fn folders(&self, _after: Option<Cursor>, _limit: u32) -> Result<Page<Folder>, StoreError> {
+        Err(StoreError::Bug("folders".to_owned()))
     }
 
-    async fn principal(&self, id: PrincipalId) -> Result<Option<Principal>, StoreError> {
+    async fn bindings(&self, scope: BindingScope) -> Result<Stored<BindingSet>, StoreError> {
+        match scope {
+            BindingScope::Folder(folder) => self.read(move |view| reads::bindings(view, folder)).await,
+            BindingScope::Service | BindingScope::Key(_) => Ok(Stored { value: BindingSet::default(), row_seq: 0 }),
+        }
+    }
+
+    async fn principal(&self, id: PrincipalId) -> Result<Option<Stored<Principal>>, StoreError> {
         self.read(move |view| reads::principal(view, id)).await
     }
 
@@ -182,8 +189,39 @@ impl Store for SqliteStore {
         self.read(move |view| reads::first_principal(view, folder)).await
     }
 
-    async fn credential_by_token(&self, sha256: [u8; 32]) -> Result<Option<Stored<CredentialRecord>>, StoreError> {
-        self.read(move |view| reads::credential_by_token(view, &sha256)).await
+    async fn principals(&self, _: FolderId, _: Option<Cursor>, _: u32) -> Result<Page<Principal>, StoreError> {
+        Err(StoreError::Bug("principals".to_owned()))
+    }
+
+    async fn credential(&self, lookup: CredentialLookup) -> Result<Option<Stored<CredentialRecord>>, StoreError> {
+        match lookup {
+            CredentialLookup::TokenSha256(sha256) => {
+                self.read(move |view| reads::credential_by_token(view, &sha256)).await
+            }
+            _ => Ok(None),
+        }
+    }
+
+    async fn credentials(&self, _: PrincipalId, _: Option<Cursor>, _: u32) -> Result<Page<CredentialView>, StoreError> {
+        Err(StoreError::Bug("credentials".to_owned()))
+    }
+
+    async fn record_uses(&self, _: Vec<(CredentialId, Timestamp)>) -> Result<(), StoreError> {
+        Err(StoreError::Bug("uses".to_owned()))
+    }
+
+    async fn last_used_at(&self, _: CredentialId) -> Result<Option<Timestamp>, StoreError> {
+        Err(StoreError::Bug("uses".to_owned()))
+    }
+
+    async fn keys_naming(
+        &self,
+        _: PrincipalId,
+        _: FolderId,
+        _: Option<Cursor>,
+        _: u32,
+    ) -> Result<Page<KeyView>, StoreError> {
+        Err(StoreError::Bug("keys".to_owned()))
     }
 
     async fn credentials_of(&self, principal: PrincipalId) -> Result<Vec<Stored<CredentialRecord>>, StoreError> {

@@ -12,7 +12,7 @@ use crate::domain::operation::Operation;
 use crate::domain::time::Timestamp;
 use crate::domain::version::KeyVersion;
 use crate::service::ports::{
-    BlobUpdate, Change, InvocationLease, RememberedRequest, SealedMaterial, StoreError, Stored,
+    BindingScope, BlobUpdate, Change, InvocationLease, RememberedRequest, SealedMaterial, StoreError, Stored,
 };
 
 /// Applies the changes of one commit.
@@ -40,12 +40,13 @@ fn apply_one(edit: &mut Edit<'_>, change: &Change) -> Result<(), StoreError> {
         Change::UpdateCredential(Stored { value, row_seq }) => {
             edit.update(&table::CREDENTIALS, *row_seq, rows::credential_row(value))
         }
-        Change::PutBindings(folder, Stored { value, row_seq: 0 }) => {
+        Change::PutBindings(BindingScope::Folder(folder), Stored { value, row_seq: 0 }) => {
             edit.insert(&table::BINDINGS, rows::binding_set_row(*folder, value)?)
         }
-        Change::PutBindings(folder, Stored { value, row_seq }) => {
+        Change::PutBindings(BindingScope::Folder(folder), Stored { value, row_seq }) => {
             edit.update(&table::BINDINGS, *row_seq, rows::binding_set_row(*folder, value)?)
         }
+        Change::PutBindings(..) | Change::UpdatePrincipal(_) => Err(StoreError::Bug("access".to_owned())),
         Change::InsertKey(key) => edit.insert(&KEYS, rows::key_row(key)?),
         Change::UpdateKey(key) => update_key(edit, &key.value, key.row_seq),
         Change::InsertVersion(version, sealed) => insert_version(edit, version, sealed),

@@ -40,8 +40,9 @@ pub(super) fn bindings(view: &View<'_>, folder: FolderId) -> Read<Stored<Binding
 }
 
 /// A principal by id.
-pub(super) fn principal(view: &View<'_>, id: PrincipalId) -> Read<Option<Principal>> {
-    view.find(&table::PRINCIPALS, &Value::from(id.as_bytes()))?.as_ref().map(rows::principal).transpose()
+pub(super) fn principal(view: &View<'_>, id: PrincipalId) -> Read<Option<Stored<Principal>>> {
+    let row = view.find(&table::PRINCIPALS, &Value::from(id.as_bytes()))?;
+    row.map(|row| Ok(Stored { value: rows::principal(&row)?, row_seq: row.row_seq })).transpose()
 }
 
 /// The oldest principal of a folder.

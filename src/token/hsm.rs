@@ -21,7 +21,7 @@ use super::stats::{Counters, TokenStats};
 use super::watch::Watch;
 use crate::domain::algorithm::Algorithm;
 use crate::domain::envelope::{Suite, TAG_BYTES};
-use crate::domain::id::{KeyId, MaterialId};
+use crate::domain::id::{CredentialId, KeyId, MaterialId};
 use crate::service::ports::{
     IvMode, Material, SealedData, SealedMaterial, Token, TokenBinding, TokenCapabilities, TokenDescription, TokenError,
 };
@@ -343,6 +343,18 @@ impl Token for HsmToken {
             }
         })
         .await
+    }
+
+    async fn seal_secret(&self, _: CredentialId, _: Zeroizing<Vec<u8>>) -> Result<SealedMaterial, TokenError> {
+        Err(TokenError::NotImplemented("secrets of credentials"))
+    }
+
+    async fn open_secret(&self, _: CredentialId, _: SealedMaterial) -> Result<Zeroizing<Vec<u8>>, TokenError> {
+        Err(TokenError::NotImplemented("secrets of credentials"))
+    }
+
+    fn secrets_key(&self) -> Option<MaterialId> {
+        None
     }
 
     async fn forget(&self, id: MaterialId) {

@@ -16,8 +16,8 @@ use crate::server::listen::Bound;
 use crate::server::run::{Server, signals};
 use crate::server::tls;
 use crate::service::Kms;
+use crate::service::directory::Recognised;
 use crate::service::ports::{Clock, Principal};
-use crate::service::provision::token_sha256;
 use crate::telemetry::metrics::Metrics;
 use anyhow::{Context, anyhow};
 use credentials::Credentials;
@@ -109,8 +109,8 @@ async fn serve(
 /// issued before are revoked.
 async fn token_of(kms: &Kms, administrator: &Principal, file: &Path) -> anyhow::Result<Zeroizing<String>> {
     if let Some(token) = credentials::read_token(file).context("credentials.env")? {
-        let caller = kms.directory().caller_by_token(token_sha256(&token)).await.context("credentials")?;
-        if caller.is_some_and(|caller| caller.principal_id == administrator.id) {
+        let recognised = kms.directory().by_token(&token).await.context("credentials")?;
+        if matches!(recognised, Recognised::Caller(caller) if caller.principal_id == administrator.id) {
             return Ok(token);
         }
     }

@@ -59,6 +59,8 @@ impl From<ServiceError> for WireError {
             ServiceError::NotFound { what, id } => return Self::new(Code::NotFound, not_found(*what, id)),
             ServiceError::State(state) => return state_error(state),
             ServiceError::VersionLimit { .. } | ServiceError::InvocationLimit => Code::FailedPrecondition,
+            ServiceError::Exists(_) => Code::AlreadyExists,
+            ServiceError::Throttled(_) => Code::ResourceExhausted,
             ServiceError::Conflict => Code::Aborted,
             ServiceError::Unavailable(_) => Code::Unavailable,
             ServiceError::Integrity(_) => Code::DataLoss,
@@ -75,6 +77,8 @@ fn not_found(what: Missing, id: &str) -> String {
         Missing::Key => "key",
         Missing::Version => "key version",
         Missing::Operation => "operation",
+        Missing::Principal => "principal",
+        Missing::Credential => "credential",
     };
     format!("{what} {id} not found")
 }

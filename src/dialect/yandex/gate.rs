@@ -3,7 +3,7 @@
 
 use super::errors::{WireError, grpc_status, rest_response, rest_response_with};
 use super::names;
-use crate::auth::Authenticator;
+use crate::auth::{Authenticator, Peer};
 use crate::dialect::RequestId;
 use crate::domain::Dialect;
 use crate::service::request::RequestContext;
@@ -46,7 +46,8 @@ pub fn request_id(extensions: &http::Extensions) -> RequestId {
 /// Lets authenticated requests through, with a [`RequestContext`] in their extensions.
 pub async fn authenticated(State(gate): State<Gate>, mut request: Request, next: Next) -> Response {
     let request_id = request_id(request.extensions());
-    let caller = match gate.authenticator.authenticate(request.headers()).await {
+    let peer = request.extensions().get::<Peer>();
+    let caller = match gate.authenticator.authenticate(request.headers(), peer).await {
         Ok(caller) => caller,
         Err(error) => {
             let error = WireError::from(error);

@@ -2,10 +2,10 @@
 
 use super::proto::yandex::cloud::kms::v1 as kms;
 use super::proto::yandex::cloud::kms::v1::{symmetric_key, symmetric_key_version};
-use super::proto::yandex::cloud::operation;
+use super::proto::yandex::cloud::{access, operation};
 use super::wkt::{self, Any};
 use crate::domain::algorithm::Algorithm;
-use crate::domain::id::{KeyId, MaterialId};
+use crate::domain::id::KeyId;
 use crate::domain::key::{KeyState, Switch};
 use crate::domain::operation::{KeyView, Operation, OperationKind, Snapshot, VersionView};
 use crate::domain::time::Timestamp;
@@ -121,6 +121,7 @@ pub fn operation(record: Operation) -> operation::Operation {
     let response = match record.snapshot {
         Snapshot::Key(view) => Any::pack(&key(*view)),
         Snapshot::Version(view) => Any::pack(&version(&view)),
+        Snapshot::Nothing => Any::pack(&wkt::Empty {}),
     };
     operation::Operation {
         id: record.id.to_string(),
@@ -163,27 +164,35 @@ fn metadata(record: &Operation) -> (&'static str, Any) {
             let metadata = kms::CancelSymmetricKeyVersionDestructionMetadata { key_id, version_id };
             ("Cancel destruction of symmetric key version", Any::pack(&metadata))
         }
+        OperationKind::SetAccessBindings => {
+            let metadata = access::SetAccessBindingsMetadata { resource_id: key_id.to_string() };
+            ("Set access bindings of symmetric key", Any::pack(&metadata))
+        }
+        OperationKind::UpdateAccessBindings => {
+            let metadata = access::UpdateAccessBindingsMetadata { resource_id: key_id.to_string() };
+            ("Update access bindings of symmetric key", Any::pack(&metadata))
+        }
     }
 }
 
-fn created(key_id: KeyId, primary: MaterialId) -> Any {
-    let (key_id, primary_version_id) = (key_id.to_string(), primary.to_string());
-    Any::pack(&kms::CreateSymmetricKeyMetadata { key_id, primary_version_id })
+fn created(key_id: KeyId, primary_version_id: String) -> Any {
+    Any::pack(&kms::CreateSymmetricKeyMetadata { key_id: key_id.to_string(), primary_version_id })
 }
 
 fn updated(key_id: KeyId) -> Any {
     Any::pack(&kms::UpdateSymmetricKeyMetadata { key_id: key_id.to_string() })
 }
 
-fn rotated(key_id: KeyId, primary: MaterialId) -> Any {
-    let (key_id, new_primary_version_id) = (key_id.to_string(), primary.to_string());
-    Any::pack(&kms::RotateSymmetricKeyMetadata { key_id, new_primary_version_id })
+fn rotated(key_id: KeyId, new_primary_version_id: String) -> Any {
+    Any::pack(&kms::RotateSymmetricKeyMetadata { key_id: key_id.to_string(), new_primary_version_id })
 }
 
-const fn primary_of(snapshot: &Snapshot) -> MaterialId {
+/// The version that a record is about; records of access bindings are about none.
+fn primary_of(snapshot: &Snapshot) -> String {
     match snapshot {
-        Snapshot::Key(view) => view.key.primary_version,
-        Snapshot::Version(view) => view.version.id,
+        Snapshot::Key(view) => view.key.primary_version.to_string(),
+        Snapshot::Version(view) => view.version.id.to_string(),
+        Snapshot::Nothing => String::new(),
     }
 }
 

@@ -7,8 +7,9 @@ mod token;
 
 pub use ambient::{BootInstant, Clock, IdSource};
 pub use store::{
-    BlobUpdate, Change, CredentialRecord, CredentialSecret, Cursor, Due, Folder, Heartbeat, InvocationLease, Page,
-    Principal, PrincipalKind, RememberedRequest, Store, StoreError, Stored, StoredMaterial, TokenStateStore,
+    BindingScope, BlobUpdate, Change, CredentialLookup, CredentialRecord, CredentialSecret, CredentialView, Cursor,
+    Due, Folder, Heartbeat, InvocationLease, Page, Principal, RememberedRequest, Store, StoreError, Stored,
+    StoredMaterial, TokenStateStore,
 };
 pub use token::{
     Assurance, AttackOutcome, AttackReport, InternalKey, InternalKeyRole, IvMode, KekRecord, Material, Protection,

@@ -6,7 +6,7 @@
 
 use super::BootInstant;
 use super::token::{SealedMaterial, TokenBinding};
-use crate::domain::access::BindingSet;
+use crate::domain::access::{BindingSet, PrincipalKind};
 use crate::domain::id::{AccountId, CredentialId, FolderId, KeyId, MaterialId, OperationId, PrincipalId};
 use crate::domain::key::Key;
 use crate::domain::operation::{KeyView, Operation};
@@ -59,15 +59,6 @@ pub struct Folder {
     pub created_at: Timestamp,
 }
 
-/// Person or program.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PrincipalKind {
-    /// A person.
-    User,
-    /// A program.
-    ServiceAccount,
-}
-
 /// Somebody who may hold credentials.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Principal {
@@ -81,13 +72,59 @@ pub struct Principal {
     pub name: String,
     /// When it was made.
     pub created_at: Timestamp,
+    /// When it was deleted. Its row stays, so that records that name it can be read; its credentials are revoked.
+    pub deleted_at: Option<Timestamp>,
 }
 
-/// What the server keeps of a credential's secret.
+/// What the server keeps of a credential.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CredentialSecret {
     /// SHA-256 of an API token of 256 random bits.
     TokenSha256([u8; 32]),
+    /// An access key pair in the AWS form.
+    AccessKey {
+        /// The public id: 20 characters, upper-case letters and digits.
+        access_key_id: String,
+        /// The secret of 40 characters, encrypted by the token.
+        sealed: SealedMaterial,
+    },
+    /// SHA-256 of the SubjectPublicKeyInfo (DER) of a client certificate.
+    CertificateSha256([u8; 32]),
+    /// The RSA public key of a service account: SubjectPublicKeyInfo, DER. The credential's id is the `kid` of its JWTs.
+    PublicKey(Vec<u8>),
+}
+
+/// How a request names a credential.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum CredentialLookup {
+    /// By its id.
+    Id(CredentialId),
+    /// By the SHA-256 of an API token.
+    TokenSha256([u8; 32]),
+    /// By the public id of an access key pair.
+    AccessKeyId(String),
+    /// By the SHA-256 of a client certificate's SubjectPublicKeyInfo. One that is not revoked comes first.
+    CertificateSha256([u8; 32]),
+}
+
+/// A credential and its last use, as lists show it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CredentialView {
+    /// The credential.
+    pub record: CredentialRecord,
+    /// About when it was last accepted (written down once a minute at most); `None` = never.
+    pub last_used_at: Option<Timestamp>,
+}
+
+/// What a set of bindings is attached to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum BindingScope {
+    /// The service with all its folders.
+    Service,
+    /// A folder.
+    Folder(FolderId),
+    /// A key.
+    Key(KeyId),
 }
 
 /// A credential of a principal.
@@ -198,12 +235,14 @@ pub enum Change {
     InsertFolder(Folder),
     /// A new principal.
     InsertPrincipal(Principal),
+    /// A changed principal.
+    UpdatePrincipal(Stored<Principal>),
     /// A new credential.
     InsertCredential(CredentialRecord),
     /// A changed credential.
     UpdateCredential(Stored<CredentialRecord>),
-    /// The whole set of bindings of a folder; `row_seq` 0 if there was none.
-    PutBindings(FolderId, Stored<BindingSet>),
+    /// The whole set of bindings of a resource; `row_seq` 0 if there was none.
+    PutBindings(BindingScope, Stored<BindingSet>),
     /// A new key.
     InsertKey(Box<Key>),
     /// A changed key.
@@ -242,21 +281,50 @@ pub trait Store: Send + Sync {
     async fn folder(&self, id: FolderId) -> Result<Option<Folder>, StoreError>;
     /// The first folder, made by `init`.
     async fn first_folder(&self) -> Result<Option<Folder>, StoreError>;
-    /// The bindings of a folder; an empty set at sequence 0 if there are none.
-    async fn bindings(&self, folder: FolderId) -> Result<Stored<BindingSet>, StoreError>;
-    /// The principal with this id.
-    async fn principal(&self, id: PrincipalId) -> Result<Option<Principal>, StoreError>;
+    /// All folders, oldest first.
+    async fn folders(&self, after: Option<Cursor>, limit: u32) -> Result<Page<Folder>, StoreError>;
+    /// The bindings of a resource; an empty set at sequence 0 if there are none.
+    async fn bindings(&self, scope: BindingScope) -> Result<Stored<BindingSet>, StoreError>;
+    /// The principal with this id, deleted or not.
+    async fn principal(&self, id: PrincipalId) -> Result<Option<Stored<Principal>>, StoreError>;
     /// The first principal of a folder, made by `init`: its administrator.
     async fn first_principal(&self, folder: FolderId) -> Result<Option<Principal>, StoreError>;
-    /// The credential with this API token.
-    async fn credential_by_token(&self, sha256: [u8; 32]) -> Result<Option<Stored<CredentialRecord>>, StoreError>;
-    /// The credentials of a principal that are not revoked.
+    /// Principals of a folder that are not deleted, oldest first.
+    async fn principals(
+        &self,
+        folder: FolderId,
+        after: Option<Cursor>,
+        limit: u32,
+    ) -> Result<Page<Principal>, StoreError>;
+    /// The credential that a request names, in force or not.
+    async fn credential(&self, lookup: CredentialLookup) -> Result<Option<Stored<CredentialRecord>>, StoreError>;
+    /// The credentials of a principal that are not revoked, at most 1000.
     async fn credentials_of(&self, principal: PrincipalId) -> Result<Vec<Stored<CredentialRecord>>, StoreError>;
+    /// All credentials of a principal, oldest first.
+    async fn credentials(
+        &self,
+        principal: PrincipalId,
+        after: Option<Cursor>,
+        limit: u32,
+    ) -> Result<Page<CredentialView>, StoreError>;
+    /// Writes down when credentials were last used. A later time that is there already stays.
+    async fn record_uses(&self, uses: Vec<(CredentialId, Timestamp)>) -> Result<(), StoreError>;
+    /// When a credential was last used, as far as it was written down.
+    async fn last_used_at(&self, credential: CredentialId) -> Result<Option<Timestamp>, StoreError>;
 
     /// The key with this id, in any state.
     async fn key(&self, id: KeyId) -> Result<Option<Stored<Key>>, StoreError>;
     /// Live keys of a folder with their primary versions, oldest first.
     async fn keys(&self, folder: FolderId, after: Option<Cursor>, limit: u32) -> Result<Page<KeyView>, StoreError>;
+    /// Live keys of a folder whose own bindings name a principal, oldest first. The list comes from an index: whoever
+    /// shows one of these keys decides by the key's bindings.
+    async fn keys_naming(
+        &self,
+        principal: PrincipalId,
+        folder: FolderId,
+        after: Option<Cursor>,
+        limit: u32,
+    ) -> Result<Page<KeyView>, StoreError>;
     /// A version of a key with its material.
     async fn material(&self, key: KeyId, version: MaterialId) -> Result<Option<StoredMaterial>, StoreError>;
     /// Versions of a key, newest first.

@@ -2,7 +2,7 @@
 
 use crate::domain::algorithm::Algorithm;
 use crate::domain::envelope::Suite;
-use crate::domain::id::{ClusterId, KeyId, MaterialId};
+use crate::domain::id::{ClusterId, CredentialId, KeyId, MaterialId};
 use crate::domain::time::Timestamp;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -101,6 +101,19 @@ pub trait Token: Send + Sync {
 
     /// Random bytes from the token's generator.
     async fn random(&self, bytes: usize) -> Result<Zeroizing<Vec<u8>>, TokenError>;
+
+    /// Encrypts the secret of a credential with the token key for them, bound to the credential's id. The caller has
+    /// leased an invocation of [`secrets_key`](Self::secrets_key).
+    async fn seal_secret(&self, id: CredentialId, secret: Zeroizing<Vec<u8>>) -> Result<SealedMaterial, TokenError>;
+
+    /// Decrypts what [`seal_secret`](Self::seal_secret) made.
+    ///
+    /// # Errors
+    /// [`TokenError::MaterialDamaged`] if it is of another credential or was changed.
+    async fn open_secret(&self, id: CredentialId, sealed: SealedMaterial) -> Result<Zeroizing<Vec<u8>>, TokenError>;
+
+    /// The internal GCM key that [`seal_secret`](Self::seal_secret) invokes.
+    fn secrets_key(&self) -> Option<MaterialId>;
 
     /// Drops every cached copy or handle of a material, because it was destroyed or switched off.
     async fn forget(&self, id: MaterialId);

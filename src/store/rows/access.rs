@@ -1,8 +1,8 @@
 //! Folders, principals, credentials and bindings.
 
-use crate::domain::access::BindingSet;
+use crate::domain::access::{BindingSet, PrincipalKind};
 use crate::domain::id::{AccountId, CredentialId, FolderId, PrincipalId};
-use crate::service::ports::{CredentialRecord, CredentialSecret, Folder, Principal, PrincipalKind, StoreError, Stored};
+use crate::service::ports::{CredentialRecord, CredentialSecret, Folder, Principal, StoreError, Stored};
 use crate::store::sql::{Row, Value, int, json};
 use crate::store::view::Checked;
 
@@ -55,12 +55,13 @@ pub(in crate::store) fn principal(row: &Checked) -> Result<Principal, StoreError
         },
         name: fields.text()?.to_owned(),
         created_at: fields.instant()?,
+        deleted_at: None,
     })
 }
 
 /// The columns of a credential.
 pub(in crate::store) fn credential_row(credential: &CredentialRecord) -> Row {
-    let CredentialSecret::TokenSha256(sha256) = &credential.secret;
+    let CredentialSecret::TokenSha256(sha256) = &credential.secret else { return Vec::new() };
     vec![
         Value::from(credential.id.as_bytes()),
         Value::from(credential.principal_id.as_bytes()),

@@ -3,14 +3,14 @@
 
 use async_trait::async_trait;
 use claviger::domain::access::BindingSet;
-use claviger::domain::id::{FolderId, KeyId, MaterialId, OperationId, PrincipalId};
+use claviger::domain::id::{CredentialId, FolderId, KeyId, MaterialId, OperationId, PrincipalId};
 use claviger::domain::key::Key;
 use claviger::domain::operation::{KeyView, Operation};
 use claviger::domain::time::Timestamp;
 use claviger::domain::version::KeyVersion;
 use claviger::service::ports::{
-    Change, CredentialRecord, Cursor, Due, Folder, Heartbeat, InvocationLease, Page, Principal, RememberedRequest,
-    Store, StoreError, Stored, StoredMaterial,
+    BindingScope, Change, CredentialLookup, CredentialRecord, CredentialView, Cursor, Due, Folder, Heartbeat,
+    InvocationLease, Page, Principal, RememberedRequest, Store, StoreError, Stored, StoredMaterial,
 };
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -76,11 +76,17 @@ pass! {
     write commit(changes: Vec<Change>) -> ();
     read folder(id: FolderId) -> Option<Folder>;
     read first_folder() -> Option<Folder>;
-    read bindings(folder: FolderId) -> Stored<BindingSet>;
-    read principal(id: PrincipalId) -> Option<Principal>;
+    read folders(after: Option<Cursor>, limit: u32) -> Page<Folder>;
+    read bindings(scope: BindingScope) -> Stored<BindingSet>;
+    read principal(id: PrincipalId) -> Option<Stored<Principal>>;
     read first_principal(folder: FolderId) -> Option<Principal>;
-    read credential_by_token(sha256: [u8; 32]) -> Option<Stored<CredentialRecord>>;
+    read principals(folder: FolderId, after: Option<Cursor>, limit: u32) -> Page<Principal>;
+    read credential(lookup: CredentialLookup) -> Option<Stored<CredentialRecord>>;
     read credentials_of(principal: PrincipalId) -> Vec<Stored<CredentialRecord>>;
+    read credentials(principal: PrincipalId, after: Option<Cursor>, limit: u32) -> Page<CredentialView>;
+    write record_uses(uses: Vec<(CredentialId, Timestamp)>) -> ();
+    read last_used_at(credential: CredentialId) -> Option<Timestamp>;
+    read keys_naming(principal: PrincipalId, folder: FolderId, after: Option<Cursor>, limit: u32) -> Page<KeyView>;
     read key(id: KeyId) -> Option<Stored<Key>>;
     read keys(folder: FolderId, after: Option<Cursor>, limit: u32) -> Page<KeyView>;
     read material(key: KeyId, version: MaterialId) -> Option<StoredMaterial>;

@@ -246,6 +246,7 @@ fn a_clock_that_is_set_forward_during_maintenance_destroys_nothing() {
             token: Arc::clone(&service.core.token),
             clock: Arc::new(clock),
             ids: Arc::clone(&service.core.ids),
+            login_key: zeroize::Zeroizing::new([9; 32]),
             settings: settings(),
         });
         for _ in 0..2 {

@@ -17,7 +17,7 @@ use claviger::domain::time::Timestamp;
 use claviger::service::error::ServiceError;
 use claviger::service::ports::Store;
 use claviger::service::request::{CreateKey, Decrypt, Encrypt, RequestContext};
-use claviger::service::{Kms, KmsParts, KmsSettings};
+use claviger::service::{AccessSettings, Kms, KmsParts, KmsSettings};
 use claviger::testing::ManualClock;
 use core::Core;
 pub use core::in_own_process;
@@ -40,6 +40,7 @@ pub struct Service {
 
 pub fn settings() -> KmsSettings {
     KmsSettings {
+        access: AccessSettings { login_period: HOUR, ..AccessSettings::default() },
         min_rotation_period: DAY,
         min_version_pending_period: DAY,
         default_version_pending_period: DAY * 7,
@@ -64,6 +65,7 @@ impl Service {
         let administration = kms.ensure_administration("tests", "administrator", &roles).await.unwrap();
         let caller = Caller {
             principal_id: administration.administrator.id,
+            kind: administration.administrator.kind,
             credential_id: CredentialId::from_bytes([1; 16]),
             folder_id: administration.folder.id,
         };
@@ -77,6 +79,7 @@ impl Service {
             token: Arc::clone(&core.token),
             clock: Arc::clone(clock) as Arc<_>,
             ids: Arc::clone(&core.ids),
+            login_key: Zeroizing::new([9; 32]),
             settings,
         })
     }
@@ -143,5 +146,6 @@ pub fn primary_of(operation: &Operation) -> MaterialId {
     match &operation.snapshot {
         Snapshot::Key(view) => view.primary.id,
         Snapshot::Version(view) => view.version.id,
+        Snapshot::Nothing => unreachable!("the operation is about a key or version"),
     }
 }

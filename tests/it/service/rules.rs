@@ -7,6 +7,7 @@ use claviger::domain::context::EncryptionContext;
 use claviger::domain::error::StateError;
 use claviger::domain::id::{FolderId, KeyId, MaterialId, PrincipalId};
 use claviger::domain::key::Switch;
+use claviger::service::directory::Recognised;
 use claviger::service::error::{Missing, ServiceError};
 use claviger::service::ports::Store;
 use claviger::service::request::{CreateKey, Decrypt, Idempotency, KeyPatch, ReEncrypt, RequestContext};
@@ -254,14 +255,12 @@ fn the_version_limit_stops_rotation() {
 fn tokens_are_valid_until_they_expire_or_are_revoked() {
     in_own_process(module_path!(), "tokens_are_valid_until_they_expire_or_are_revoked", async |core| {
         let service = Service::start(core).await;
-        let principal = service.store.principal(service.ctx.caller.principal_id).await.unwrap().unwrap();
+        let principal = service.store.principal(service.ctx.caller.principal_id).await.unwrap().unwrap().value;
         let expires_at = service.kms.now().plus(DAY);
         let short = service.kms.issue_token(&principal, "short", Some(expires_at)).await.unwrap();
         let long = service.kms.issue_token(&principal, "long", None).await.unwrap();
         let directory = service.kms.directory();
-        let known = async |text: &str| {
-            directory.caller_by_token(claviger::service::provision::token_sha256(text)).await.unwrap().is_some()
-        };
+        let known = async |text: &str| matches!(directory.by_token(text).await.unwrap(), Recognised::Caller(_));
         assert!(known(&short.text).await && known(&long.text).await && !known("clv1_unknown").await);
         service.clock.advance(DAY);
         assert!(!known(&short.text).await && known(&long.text).await);

@@ -4,7 +4,7 @@ use super::fixture::{
     Db, assert_alarm, at, bytes, credential, folder_id, key_id, principal_id, sealed, token_hash, version_id,
 };
 use claviger::domain::version::VersionState;
-use claviger::service::ports::{BlobUpdate, BootInstant, Change, Heartbeat, Store};
+use claviger::service::ports::{BindingScope, BlobUpdate, BootInstant, Change, CredentialLookup, Heartbeat, Store};
 use rusqlite::params;
 use std::time::Duration;
 
@@ -104,8 +104,8 @@ async fn attack_column(db: &Db, table: &str, column: &str, kind: &str) {
         "principals" => db.store.principal(principal_id()).await.map(drop),
         // A row whose hash was changed is not found by the token any more; it is in the list.
         "credentials" if column == "token_sha256" => db.store.credentials_of(principal_id()).await.map(drop),
-        "credentials" => db.store.credential_by_token(token_hash(1)).await.map(drop),
-        "bindings" => db.store.bindings(folder_id()).await.map(drop),
+        "credentials" => db.store.credential(CredentialLookup::TokenSha256(token_hash(1))).await.map(drop),
+        "bindings" => db.store.bindings(BindingScope::Folder(folder_id())).await.map(drop),
         "keys" => db.store.key(key_id(1)).await.map(drop),
         "versions" => db.store.material(key_id(1), version_id(1, 1)).await.map(drop),
         "counters" => db.store.lease_invocations(version_id(1, 1), 1).await.map(drop),
@@ -144,12 +144,12 @@ async fn an_added_token_hash_is_no_credential() {
         SELECT ?1, principal_id, folder_id, name, kind, ?2, created_at, expires_at, revoked_at, row_seq, row_mac
         FROM credentials";
     db.tamper(statement, params![bytes(5, 9), token_hash(9)]);
-    assert_alarm(&db.store.credential_by_token(token_hash(9)).await, "credentials");
+    assert_alarm(&db.store.credential(CredentialLookup::TokenSha256(token_hash(9))).await, "credentials");
     db.tamper(
         "UPDATE credentials SET token_sha256 = ?1 WHERE id = ?2",
         params![token_hash(8), credential(1).id.as_bytes()],
     );
-    assert_alarm(&db.store.credential_by_token(token_hash(8)).await, "credentials");
+    assert_alarm(&db.store.credential(CredentialLookup::TokenSha256(token_hash(8))).await, "credentials");
 }
 
 #[tokio::test]
@@ -157,13 +157,13 @@ async fn an_added_binding_is_no_right() {
     let db = Db::new().await;
     let json = format!(r#"[{{"role":"kms.keys.encrypterDecrypter","principal_id":"{}"}}]"#, principal_id());
     db.tamper("UPDATE bindings SET bindings = ?1", [&json]);
-    assert_alarm(&db.store.bindings(folder_id()).await, "bindings");
+    assert_alarm(&db.store.bindings(BindingScope::Folder(folder_id())).await, "bindings");
     db.tamper("DELETE FROM bindings", []);
-    assert_alarm(&db.store.bindings(folder_id()).await, "bindings");
+    assert_alarm(&db.store.bindings(BindingScope::Folder(folder_id())).await, "bindings");
     let planted = "INSERT INTO bindings VALUES (?1, ?2, 1, zeroblob(32))";
     db.tamper(planted, params![bytes(1, 2), json]);
     let other = claviger::domain::id::FolderId::from_bytes(bytes(1, 2));
-    assert_alarm(&db.store.bindings(other).await, "bindings");
+    assert_alarm(&db.store.bindings(BindingScope::Folder(other)).await, "bindings");
 }
 
 #[tokio::test]

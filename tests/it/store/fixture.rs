@@ -1,7 +1,7 @@
 //! A database in a temporary directory, with a folder, a principal, a credential, bindings and keys.
 
 use claviger::domain::Dialect;
-use claviger::domain::access::{Binding, BindingSet, Role};
+use claviger::domain::access::{Binding, BindingSet, PrincipalKind, Role, Subject};
 use claviger::domain::algorithm::Algorithm;
 use claviger::domain::id::{AccountId, CredentialId, FolderId, KeyId, MaterialId, OperationId, PrincipalId};
 use claviger::domain::key::{Key, KeyState, Switch};
@@ -10,7 +10,7 @@ use claviger::domain::text::{Description, Labels, Name};
 use claviger::domain::time::Timestamp;
 use claviger::domain::version::{KeyVersion, Residency, VersionOrigin, VersionState};
 use claviger::service::ports::{
-    Change, CredentialRecord, CredentialSecret, Folder, Principal, PrincipalKind, SealedMaterial, Store, StoreError,
+    BindingScope, Change, CredentialRecord, CredentialSecret, Folder, Principal, SealedMaterial, Store, StoreError,
     Stored,
 };
 use claviger::store::SqliteStore;
@@ -61,7 +61,14 @@ pub fn folder() -> Folder {
 
 pub fn principal() -> Principal {
     let kind = PrincipalKind::User;
-    Principal { id: principal_id(), folder_id: folder_id(), kind, name: "administrator".to_owned(), created_at: at(1) }
+    Principal {
+        id: principal_id(),
+        folder_id: folder_id(),
+        kind,
+        name: "administrator".to_owned(),
+        created_at: at(1),
+        deleted_at: None,
+    }
 }
 
 pub fn credential(number: u32) -> CredentialRecord {
@@ -84,7 +91,8 @@ pub fn token_hash(number: u32) -> [u8; 32] {
 }
 
 pub fn administrators() -> BindingSet {
-    BindingSet(vec![Binding { role: Role::Admin, principal_id: principal_id() }])
+    let subject = Subject::of(PrincipalKind::User, principal_id());
+    BindingSet::new([Binding { role: Role::Admin, subject }]).unwrap()
 }
 
 pub fn key(number: u32) -> Key {
@@ -177,7 +185,7 @@ impl Db {
             Change::InsertFolder(folder()),
             Change::InsertPrincipal(principal()),
             Change::InsertCredential(credential(1)),
-            Change::PutBindings(folder_id(), Stored { value: administrators(), row_seq: 0 }),
+            Change::PutBindings(BindingScope::Folder(folder_id()), Stored { value: administrators(), row_seq: 0 }),
         ];
         changes.extend(insert_key(1));
         changes.extend(insert_key(2));

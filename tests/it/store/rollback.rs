@@ -2,7 +2,7 @@
 
 use super::fixture::{Db, assert_alarm, at, folder_id, key_id, token_hash};
 use claviger::domain::key::{KeyState, Switch};
-use claviger::service::ports::{Change, Store, StoreError};
+use claviger::service::ports::{BindingScope, Change, CredentialLookup, Store, StoreError};
 use rstest::rstest;
 use rusqlite::Connection;
 
@@ -83,13 +83,13 @@ async fn an_unrevoked_credential_is_found() {
     let db = Db::new().await;
     let old = db.dir.path().join("old.db");
     db.raw().execute("VACUUM INTO ?1", [old.to_str().unwrap()]).unwrap();
-    let mut stored = db.store.credential_by_token(token_hash(1)).await.unwrap().unwrap();
+    let mut stored = db.store.credential(CredentialLookup::TokenSha256(token_hash(1))).await.unwrap().unwrap();
     stored.value.revoked_at = Some(at(9));
     db.store.commit(vec![Change::UpdateCredential(stored)]).await.unwrap();
     let raw = db.raw();
     raw.execute("ATTACH ?1 AS old", [old.to_str().unwrap()]).unwrap();
     roll_back(&raw, &["credentials"]);
-    assert_alarm(&db.store.credential_by_token(token_hash(1)).await, "credentials");
+    assert_alarm(&db.store.credential(CredentialLookup::TokenSha256(token_hash(1))).await, "credentials");
 }
 
 #[tokio::test]
@@ -112,6 +112,6 @@ async fn other_rows_stay_usable_while_one_is_bad() {
     let other = db.key(2).await;
     db.store.commit(vec![Change::UpdateKey(Box::new(other))]).await.unwrap();
     assert_eq!(db.key(2).await.row_seq, 2);
-    assert!(matches!(db.store.bindings(folder_id()).await, Ok(stored) if stored.row_seq == 1));
+    assert!(matches!(db.store.bindings(BindingScope::Folder(folder_id())).await, Ok(stored) if stored.row_seq == 1));
     assert!(!matches!(db.store.heartbeat().await, Err(StoreError::Integrity { .. })));
 }

@@ -11,7 +11,8 @@ use claviger::domain::key::{Key, KeyState, Switch};
 use claviger::domain::schedule::RotationSchedule;
 use claviger::domain::version::{KeyVersion, Residency, VersionOrigin, VersionState};
 use claviger::service::ports::{
-    BlobUpdate, BootInstant, Change, Heartbeat, RememberedRequest, Store, StoreError, Stored,
+    BindingScope, BlobUpdate, BootInstant, Change, CredentialLookup, Heartbeat, RememberedRequest, Store, StoreError,
+    Stored,
 };
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
@@ -21,25 +22,25 @@ async fn folders_principals_credentials_and_bindings_come_back_after_a_restart()
     let db = Db::new().await.restart().unwrap();
     assert_eq!(db.store.folder(folder_id()).await.unwrap(), Some(folder()));
     assert_eq!(db.store.first_folder().await.unwrap(), Some(folder()));
-    assert_eq!(db.store.principal(principal_id()).await.unwrap(), Some(principal()));
+    assert_eq!(db.store.principal(principal_id()).await.unwrap(), Some(Stored { value: principal(), row_seq: 1 }));
     assert_eq!(db.store.first_principal(folder_id()).await.unwrap(), Some(principal()));
-    let bindings = db.store.bindings(folder_id()).await.unwrap();
+    let bindings = db.store.bindings(BindingScope::Folder(folder_id())).await.unwrap();
     assert_eq!(bindings, Stored { value: administrators(), row_seq: 1 });
-    let found = db.store.credential_by_token(token_hash(1)).await.unwrap().unwrap();
+    let found = db.store.credential(CredentialLookup::TokenSha256(token_hash(1))).await.unwrap().unwrap();
     assert_eq!(found, Stored { value: credential(1), row_seq: 1 });
-    assert_eq!(db.store.credential_by_token(token_hash(2)).await.unwrap(), None);
+    assert_eq!(db.store.credential(CredentialLookup::TokenSha256(token_hash(2))).await.unwrap(), None);
 }
 
 #[tokio::test]
 async fn a_revoked_credential_is_still_found_by_its_token_but_not_listed() {
     let db = Db::new().await;
-    let mut stored = db.store.credential_by_token(token_hash(1)).await.unwrap().unwrap();
+    let mut stored = db.store.credential(CredentialLookup::TokenSha256(token_hash(1))).await.unwrap().unwrap();
     assert_eq!(db.store.credentials_of(principal_id()).await.unwrap(), [stored.clone()]);
     stored.value.expires_at = Some(at(10));
     stored.value.revoked_at = Some(at(9));
     db.store.commit(vec![Change::UpdateCredential(stored.clone())]).await.unwrap();
     assert_eq!(db.store.credentials_of(principal_id()).await.unwrap(), []);
-    let found = db.store.credential_by_token(token_hash(1)).await.unwrap().unwrap();
+    let found = db.store.credential(CredentialLookup::TokenSha256(token_hash(1))).await.unwrap().unwrap();
     assert_eq!(found, Stored { value: stored.value, row_seq: 2 });
 }
 
@@ -47,8 +48,8 @@ async fn a_revoked_credential_is_still_found_by_its_token_but_not_listed() {
 async fn a_folder_without_bindings_has_an_empty_set_at_sequence_zero() {
     let db = Db::new().await;
     let other = claviger::domain::id::FolderId::from_bytes([9; 16]);
-    assert_eq!(db.store.bindings(other).await.unwrap().row_seq, 0);
-    assert!(db.store.bindings(other).await.unwrap().value.0.is_empty());
+    assert_eq!(db.store.bindings(BindingScope::Folder(other)).await.unwrap().row_seq, 0);
+    assert!(db.store.bindings(BindingScope::Folder(other)).await.unwrap().value.as_slice().is_empty());
 }
 
 fn key_shapes() -> Vec<Key> {

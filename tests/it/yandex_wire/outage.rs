@@ -5,10 +5,10 @@ use async_trait::async_trait;
 use axum::Router;
 use axum::extract::Request;
 use axum::middleware::map_request;
-use claviger::auth::Authenticator;
+use claviger::auth::{Authenticator, Peer};
 use claviger::dialect::RequestId;
 use claviger::dialect::yandex::{YandexDeps, routes};
-use claviger::domain::access::{BindingSet, Caller};
+use claviger::domain::access::{BindingSet, Caller, PrincipalKind};
 use claviger::domain::algorithm::Algorithm;
 use claviger::domain::envelope::Suite;
 use claviger::domain::id::{CredentialId, FolderId, KeyId, MaterialId, OperationId, PrincipalId};
@@ -18,11 +18,11 @@ use claviger::domain::time::Timestamp;
 use claviger::domain::version::KeyVersion;
 use claviger::service::error::ServiceError;
 use claviger::service::ports::{
-    Assurance, Change, CredentialRecord, Cursor, Due, Folder, Heartbeat, IdSource, InvocationLease, Material, Page,
-    Principal, Protection, RememberedRequest, SealedData, SealedMaterial, Store, StoreError, Stored, StoredMaterial,
-    Token, TokenDescription, TokenError, TokenIdentity,
+    Assurance, BindingScope, Change, CredentialLookup, CredentialRecord, CredentialView, Cursor, Due, Folder,
+    Heartbeat, IdSource, InvocationLease, Material, Page, Principal, Protection, RememberedRequest, SealedData,
+    SealedMaterial, Store, StoreError, Stored, StoredMaterial, Token, TokenDescription, TokenError, TokenIdentity,
 };
-use claviger::service::{Kms, KmsParts, KmsSettings};
+use claviger::service::{AccessSettings, Kms, KmsParts, KmsSettings};
 use claviger::testing::ManualClock;
 use http::HeaderMap;
 use std::net::SocketAddr;
@@ -78,13 +78,14 @@ struct OneToken;
 
 #[async_trait]
 impl Authenticator for OneToken {
-    async fn authenticate(&self, headers: &HeaderMap) -> Result<Caller, ServiceError> {
+    async fn authenticate(&self, headers: &HeaderMap, _: Option<&Peer>) -> Result<Caller, ServiceError> {
         let expected = format!("Bearer {TOKEN}");
         if headers.get("authorization").is_none_or(|value| value.as_bytes() != expected.as_bytes()) {
             return Err(ServiceError::Unauthenticated);
         }
         Ok(Caller {
             principal_id: PrincipalId::from_bytes([1; 16]),
+            kind: PrincipalKind::User,
             credential_id: CredentialId::from_bytes([2; 16]),
             folder_id: FolderId::from_bytes([3; 16]),
         })
@@ -98,7 +99,9 @@ fn core() -> Kms {
         token: Arc::new(Down),
         clock: Arc::new(ManualClock::at(Timestamp::from_micros(1_800_000_000_000_000))),
         ids: Arc::new(Down),
+        login_key: Zeroizing::new([0; 32]),
         settings: KmsSettings {
+            access: AccessSettings::default(),
             min_rotation_period: day,
             min_version_pending_period: day,
             default_version_pending_period: 7 * day,
@@ -184,6 +187,15 @@ impl Token for Down {
     fn sealing_key(&self, _: Algorithm) -> Option<MaterialId> {
         None
     }
+    async fn seal_secret(&self, _: CredentialId, _: Zeroizing<Vec<u8>>) -> Result<SealedMaterial, TokenError> {
+        token_down()
+    }
+    async fn open_secret(&self, _: CredentialId, _: SealedMaterial) -> Result<Zeroizing<Vec<u8>>, TokenError> {
+        token_down()
+    }
+    fn secrets_key(&self) -> Option<MaterialId> {
+        None
+    }
 }
 
 #[async_trait]
@@ -197,16 +209,40 @@ impl Store for Down {
     async fn first_folder(&self) -> Result<Option<Folder>, StoreError> {
         down()
     }
-    async fn bindings(&self, _: FolderId) -> Result<Stored<BindingSet>, StoreError> {
+    async fn folders(&self, _: Option<Cursor>, _: u32) -> Result<Page<Folder>, StoreError> {
         down()
     }
-    async fn principal(&self, _: PrincipalId) -> Result<Option<Principal>, StoreError> {
+    async fn bindings(&self, _: BindingScope) -> Result<Stored<BindingSet>, StoreError> {
+        down()
+    }
+    async fn principal(&self, _: PrincipalId) -> Result<Option<Stored<Principal>>, StoreError> {
+        down()
+    }
+    async fn principals(&self, _: FolderId, _: Option<Cursor>, _: u32) -> Result<Page<Principal>, StoreError> {
         down()
     }
     async fn first_principal(&self, _: FolderId) -> Result<Option<Principal>, StoreError> {
         down()
     }
-    async fn credential_by_token(&self, _: [u8; 32]) -> Result<Option<Stored<CredentialRecord>>, StoreError> {
+    async fn credential(&self, _: CredentialLookup) -> Result<Option<Stored<CredentialRecord>>, StoreError> {
+        down()
+    }
+    async fn credentials(&self, _: PrincipalId, _: Option<Cursor>, _: u32) -> Result<Page<CredentialView>, StoreError> {
+        down()
+    }
+    async fn record_uses(&self, _: Vec<(CredentialId, Timestamp)>) -> Result<(), StoreError> {
+        down()
+    }
+    async fn last_used_at(&self, _: CredentialId) -> Result<Option<Timestamp>, StoreError> {
+        down()
+    }
+    async fn keys_naming(
+        &self,
+        _: PrincipalId,
+        _: FolderId,
+        _: Option<Cursor>,
+        _: u32,
+    ) -> Result<Page<KeyView>, StoreError> {
         down()
     }
     async fn credentials_of(&self, _: PrincipalId) -> Result<Vec<Stored<CredentialRecord>>, StoreError> {

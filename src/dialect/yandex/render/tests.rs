@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::domain::Dialect;
+use crate::domain::id::MaterialId;
 use crate::domain::id::{FolderId, OperationId, PrincipalId};
 use crate::domain::key::Key;
 use crate::domain::schedule::RotationSchedule;

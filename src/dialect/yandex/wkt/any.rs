@@ -7,6 +7,7 @@ use super::super::proto::yandex::cloud::kms::v1::{
     RotateSymmetricKeyMetadata, ScheduleSymmetricKeyVersionDestructionMetadata, SetPrimarySymmetricKeyVersionMetadata,
     SymmetricKey, SymmetricKeyVersion, UpdateSymmetricKeyMetadata,
 };
+use super::Empty;
 use prost::{Message, Name};
 use serde::de::{DeserializeOwned, Error as _};
 use serde::ser::Error as _;
@@ -62,6 +63,7 @@ macro_rules! dispatch {
             SetAccessBindingsMetadata,
             UpdateAccessBindingsMetadata,
             RequestInfo,
+            Empty,
         ])
     };
     ($type_url:expr, $function:ident $arguments:tt, [$($message:ty),* $(,)?]) => {
