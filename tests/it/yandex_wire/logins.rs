@@ -86,7 +86,7 @@ async fn every_refusal_of_a_login_has_its_grpc_code(
 #[case("", (400, 3, "jwt is required"))]
 #[case(r#"{"jwt":""}"#, (400, 3, "jwt is required"))]
 #[case(r#"{"jwt":null}"#, (400, 3, "jwt is required"))]
-#[case(r#"{"jwt":"SECRET","yandexPassportOauthToken":"SECRET"}"#, (400, 3, "a field has a value"))]
+#[case(r#"{"jwt":"SECRET","yandexPassportOauthToken":"SECRET"}"#, (400, 3, "duplicate field `yandexPassportOauthToken`"))]
 #[case(r#"{"token":"SECRET"}"#, (400, 3, "unknown field `token`"))]
 #[case(r#"{"jwt":"SECRET""#, (400, 3, "the body is not JSON"))]
 #[case(r#"{"jwt":"SECRET"}"#, (401, 16, "a valid credential is required"))]
