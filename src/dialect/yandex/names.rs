@@ -29,7 +29,7 @@ const SERVICES: [(&str, &[&str]); 4] = [
 ];
 
 /// Verbs after the `:` of a REST path.
-const VERBS: [(&str, &str); 12] = [
+const VERBS: [(&str, &str); 11] = [
     ("encrypt", "Encrypt"),
     ("decrypt", "Decrypt"),
     ("reEncrypt", "ReEncrypt"),
@@ -41,14 +41,13 @@ const VERBS: [(&str, &str); 12] = [
     ("listAccessBindings", "ListAccessBindings"),
     ("setAccessBindings", "SetAccessBindings"),
     ("updateAccessBindings", "UpdateAccessBindings"),
-    ("restore", "Restore"),
 ];
 
 /// The operation that a request asks for, if it is one of this dialect.
 #[must_use]
 pub fn operation(method: &Method, path: &str) -> Option<&'static str> {
-    if path == "/claviger/v1/clock:confirm" {
-        return Some("ConfirmClock");
+    if let Some(below) = path.strip_prefix("/claviger/v1/") {
+        return crate::dialect::native::names::operation(method, below);
     }
     SERVICES.iter().find_map(|(service, rpcs)| rpc(path.strip_prefix(service)?, rpcs)).or_else(|| rest(method, path))
 }
@@ -108,6 +107,28 @@ mod tests {
     #[case("GET", "/endpoints/kms", Some("GetEndpoint"))]
     #[case("POST", "/claviger/v1/keys/x:restore", Some("Restore"))]
     #[case("POST", "/claviger/v1/clock:confirm", Some("ConfirmClock"))]
+    #[case("GET", "/claviger/v1/keys/x", Some("Get"))]
+    #[case("GET", "/claviger/v1/whoami", Some("WhoAmI"))]
+    #[case("GET", "/claviger/v1/folders", Some("ListFolders"))]
+    #[case("POST", "/claviger/v1/folders", Some("CreateFolder"))]
+    #[case("GET", "/claviger/v1/folders/x", Some("GetFolder"))]
+    #[case("GET", "/claviger/v1/folders/x:listAccessBindings", Some("ListAccessBindings"))]
+    #[case("POST", "/claviger/v1/service:setAccessBindings", Some("SetAccessBindings"))]
+    #[case("POST", "/claviger/v1/service:updateAccessBindings", Some("UpdateAccessBindings"))]
+    #[case("GET", "/claviger/v1/principals", Some("ListPrincipals"))]
+    #[case("POST", "/claviger/v1/principals", Some("CreatePrincipal"))]
+    #[case("GET", "/claviger/v1/principals/x", Some("GetPrincipal"))]
+    #[case("DELETE", "/claviger/v1/principals/x", Some("DeletePrincipal"))]
+    #[case("POST", "/claviger/v1/principals/x/credentials", Some("IssueCredential"))]
+    #[case("GET", "/claviger/v1/principals/x/credentials", Some("ListCredentials"))]
+    #[case("GET", "/claviger/v1/credentials/x", Some("GetCredential"))]
+    #[case("POST", "/claviger/v1/credentials/x:revoke", Some("RevokeCredential"))]
+    #[case("PUT", "/claviger/v1/principals", None)]
+    #[case("POST", "/claviger/v1/service:explode", None)]
+    #[case("GET", "/claviger/v1/folders/x/y", None)]
+    #[case("POST", "/claviger/v1/principals/x:revoke", None)]
+    #[case("GET", "/claviger/v1/nothing", None)]
+    #[case("GET", "/claviger/v1/", None)]
     #[case("GET", "/kms/v1/keys/x:nothing", None)]
     #[case("GET", "/nothing", None)]
     #[case("GET", "/", None)]

@@ -30,6 +30,12 @@ pub enum List {
     Versions,
     /// Operations of a key.
     Operations,
+    /// Folders of the service.
+    Folders,
+    /// Principals of a folder.
+    Principals,
+    /// Credentials of a principal.
+    Credentials,
 }
 
 impl List {
@@ -38,6 +44,9 @@ impl List {
             Self::Keys => 1,
             Self::Versions => 2,
             Self::Operations => 3,
+            Self::Folders => 7,
+            Self::Principals => 8,
+            Self::Credentials => 9,
         }
     }
 }
@@ -147,6 +156,9 @@ mod tests {
     #[case(List::Keys)]
     #[case(List::Versions)]
     #[case(List::Operations)]
+    #[case(List::Folders)]
+    #[case(List::Principals)]
+    #[case(List::Credentials)]
     fn a_token_leads_to_the_next_page(#[case] list: List) {
         let token = next_token(list, &HERE, Some(CURSOR));
         assert!(token.len() <= MAX_TOKEN_CHARS);
