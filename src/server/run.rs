@@ -24,6 +24,7 @@ const HEALTH_SERVICES: &[&str] = &[
     "yandex.cloud.kms.v1.SymmetricCryptoService",
     "yandex.cloud.operation.OperationService",
     "yandex.cloud.endpoint.ApiEndpointService",
+    "yandex.cloud.iam.v1.IamTokenService",
 ];
 const METRICS_FOLD_INTERVAL: Duration = Duration::from_secs(5);
 /// What maintenance in progress has beside the listeners' grace.
@@ -78,6 +79,7 @@ impl Server {
         let yandex = YandexDeps {
             kms: Arc::clone(&self.core.kms),
             authenticator: Arc::new(BearerTokens::new(self.core.kms.directory())),
+            logins: Arc::new(NoLogins),
             advertised_address: self.advertised_address(),
             reflection: self.settings.server.reflection,
             health: Some(reporter.clone()),
@@ -130,4 +132,18 @@ pub fn signals() -> std::io::Result<impl Future<Output = ()>> {
             _ = terminate.recv() => {}
         }
     })
+}
+
+/// Until logins are there, none succeeds.
+struct NoLogins;
+
+#[async_trait::async_trait]
+impl crate::auth::Logins for NoLogins {
+    async fn exchange(
+        &self,
+        _: &str,
+        _: Option<&crate::auth::Peer>,
+    ) -> Result<crate::service::identity::LoginToken, crate::service::error::ServiceError> {
+        Err(crate::service::error::ServiceError::NotImplemented("logins"))
+    }
 }

@@ -96,7 +96,9 @@ mod tests {
         assert_eq!((&file["id"], &file["service_account_id"]), (&json!("k"), &json!("p")));
         assert_eq!((&file["created_at"], &file["key_algorithm"]), (&json!("2023-11-14T22:13:20Z"), &json!("RSA_2048")));
         let public = file["public_key"].as_str().unwrap();
-        assert!(public.starts_with("-----BEGIN PUBLIC KEY-----\nMII") && public.ends_with("\n-----END PUBLIC KEY-----\n"));
+        assert!(
+            public.starts_with("-----BEGIN PUBLIC KEY-----\nMII") && public.ends_with("\n-----END PUBLIC KEY-----\n")
+        );
         assert!(file["private_key"].as_str().unwrap().starts_with("-----BEGIN PRIVATE KEY-----\nMII"));
         assert!(public.lines().all(|line| line.len() <= LINE));
     }
@@ -104,8 +106,11 @@ mod tests {
     #[test]
     fn both_halves_belong_together() {
         let pair = RsaPair::generate().unwrap();
-        let file: Value = serde_json::from_slice(&pair.file(&json!({ "id": "k", "principalId": "p", "createdAt": "t" })).unwrap()).unwrap();
-        let read = rcgen::KeyPair::from_pem_and_sign_algo(file["private_key"].as_str().unwrap(), &rcgen::PKCS_RSA_SHA256);
+        let file: Value =
+            serde_json::from_slice(&pair.file(&json!({ "id": "k", "principalId": "p", "createdAt": "t" })).unwrap())
+                .unwrap();
+        let read =
+            rcgen::KeyPair::from_pem_and_sign_algo(file["private_key"].as_str().unwrap(), &rcgen::PKCS_RSA_SHA256);
         let public = read.unwrap().public_key_pem();
         let squeezed = |text: &str| text.split_whitespace().collect::<String>();
         assert_eq!(squeezed(&public), squeezed(&pair.public));

@@ -74,7 +74,8 @@ impl Server {
         let first = format!("{path}{}pageSize={PAGE_SIZE}", if path.contains('?') { '&' } else { '?' });
         let (mut rows, mut token) = (Vec::new(), String::new());
         loop {
-            let mut page = if token.is_empty() { self.get(&first)? } else { self.get(&format!("{first}&pageToken={token}"))? };
+            let mut page =
+                if token.is_empty() { self.get(&first)? } else { self.get(&format!("{first}&pageToken={token}"))? };
             if let Some(Value::Array(more)) = page.get_mut(member).map(Value::take) {
                 rows.extend(more);
             }

@@ -77,7 +77,7 @@ pub async fn of_folder(kms: &Kms, ctx: &RequestContext, call: Call, id: &str, ve
 
 async fn of_verb(kms: &Kms, ctx: &RequestContext, call: Call, target: Target<'_>, verb: &str) -> Outcome {
     match (verb, call.method()) {
-        ("listAccessBindings", &Method::GET) => list(kms, ctx, &call, target).await,
+        ("listAccessBindings", &Method::GET) => list(kms, ctx, call.query_for(target.id())?, target).await,
         ("setAccessBindings", &Method::POST) => set(kms, ctx, call, target).await,
         ("updateAccessBindings", &Method::POST) => update(kms, ctx, call, target).await,
         ("listAccessBindings", _) => MethodNotAllowed::with("GET"),
@@ -86,8 +86,7 @@ async fn of_verb(kms: &Kms, ctx: &RequestContext, call: Call, target: Target<'_>
     }
 }
 
-async fn list(kms: &Kms, ctx: &RequestContext, call: &Call, target: Target<'_>) -> Outcome {
-    let message: ListAccessBindingsRequest = call.query_for(target.id())?;
+async fn list(kms: &Kms, ctx: &RequestContext, message: ListAccessBindingsRequest, target: Target<'_>) -> Outcome {
     let scope = target.scope()?;
     let page = convert::bindings_page(scope, &message)?;
     Answer::of(&render::bindings_page(page, &kms.access_bindings(ctx, scope).await?)?)

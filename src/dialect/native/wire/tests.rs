@@ -30,7 +30,10 @@ fn shown(record: CredentialRecord) -> serde_json::Value {
 
 #[test]
 fn a_credential_is_shown_without_its_secret() {
-    let record = CredentialRecord { expires_at: Some(LATER.plus(std::time::Duration::from_secs(1))), ..record(CredentialSecret::TokenSha256([7; 32])) };
+    let record = CredentialRecord {
+        expires_at: Some(LATER.plus(std::time::Duration::from_secs(1))),
+        ..record(CredentialSecret::TokenSha256([7; 32]))
+    };
     let view = CredentialView { record, last_used_at: Some(LATER) };
     assert_eq!(
         serde_json::to_value(Credential::of(view, LATER)).unwrap(),
@@ -78,7 +81,8 @@ fn the_state_is_that_of_the_moment(
 
 #[test]
 fn folders_and_principals_are_shown() {
-    let folder = ports::Folder { id: FOLDER, account_id: AccountId::from_stored(42), name: "f".into(), created_at: CREATED };
+    let folder =
+        ports::Folder { id: FOLDER, account_id: AccountId::from_stored(42), name: "f".into(), created_at: CREATED };
     assert_eq!(
         serde_json::to_value(Folders { folders: vec![folder.into()], next_page_token: String::new() }).unwrap(),
         json!({ "folders": [{

@@ -30,6 +30,12 @@ pub enum List {
     Versions,
     /// Operations of a key.
     Operations,
+    /// Access bindings of a key.
+    KeyBindings,
+    /// Access bindings of a folder.
+    FolderBindings,
+    /// Access bindings of the service.
+    ServiceBindings,
     /// Folders of the service.
     Folders,
     /// Principals of a folder.
@@ -44,6 +50,9 @@ impl List {
             Self::Keys => 1,
             Self::Versions => 2,
             Self::Operations => 3,
+            Self::KeyBindings => 4,
+            Self::FolderBindings => 5,
+            Self::ServiceBindings => 6,
             Self::Folders => 7,
             Self::Principals => 8,
             Self::Credentials => 9,
@@ -156,6 +165,9 @@ mod tests {
     #[case(List::Keys)]
     #[case(List::Versions)]
     #[case(List::Operations)]
+    #[case(List::KeyBindings)]
+    #[case(List::FolderBindings)]
+    #[case(List::ServiceBindings)]
     #[case(List::Folders)]
     #[case(List::Principals)]
     #[case(List::Credentials)]
