@@ -4,7 +4,8 @@ use super::assembly::Core;
 use super::edge::{self, Edge};
 use super::health::{self, Readiness};
 use super::listen::{Bound, Options};
-use crate::auth::bearer::BearerTokens;
+use crate::auth::Credentials;
+use crate::auth::attempts::FailedAttempts;
 use crate::config::Settings;
 use crate::dialect::yandex::{self, YandexDeps};
 use crate::scheduler;
@@ -57,7 +58,8 @@ impl Server {
         let router = edge::around(self.router(&readiness, &reporter, metrics.clone())?, self.edge());
         let scheduler = tokio::spawn(scheduler::run(Arc::clone(&self.core.kms), interval, ended(stopped.clone())));
         let background = background(readiness, reporter, metrics);
-        let options = Options { tls: self.tls, max_connections: self.settings.server.max_connections };
+        let max_connections = self.settings.server.max_connections;
+        let options = Options { tls: self.tls, max_connections, clock: self.core.clock.clone() };
         let listeners = tokio::spawn(self.bound.serve(router, options, stopped));
         end.await;
         tracing::info!("ending: requests in flight are finished first");
@@ -75,9 +77,11 @@ impl Server {
         reporter: &HealthReporter,
         metrics: Metrics,
     ) -> Result<Router, String> {
+        let limit = self.settings.access.failed_attempts_per_minute;
+        let attempts = Arc::new(FailedAttempts::new(limit, self.core.clock.clone()));
         let yandex = YandexDeps {
             kms: Arc::clone(&self.core.kms),
-            authenticator: Arc::new(BearerTokens::new(self.core.kms.directory())),
+            authenticator: Arc::new(Credentials::new(self.core.kms.directory(), attempts)),
             advertised_address: self.advertised_address(),
             reflection: self.settings.server.reflection,
             health: Some(reporter.clone()),
