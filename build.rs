@@ -9,8 +9,12 @@ use std::path::{Path, PathBuf};
 const ROOT: &str = "src/dialect/yandex/proto";
 /// Our own forms of the well-known types: their JSON forms are not what a derive makes.
 const WELL_KNOWN_TYPES: &str = "crate::dialect::yandex::wkt";
-/// Messages that hold plaintext: they have no `Debug` from the generator, so that they cannot get into a log.
-const SECRET: [&str; 3] = [
+/// Messages that hold plaintext or credentials: they have no `Debug` from the generator, so that they cannot get into a
+/// log.
+const SECRET: [&str; 6] = [
+    ".yandex.cloud.iam.v1.CreateIamTokenRequest",
+    ".yandex.cloud.iam.v1.CreateIamTokenResponse",
+    ".yandex.cloud.iam.v1.RevokeIamTokenRequest",
     ".yandex.cloud.kms.v1.SymmetricEncryptRequest",
     ".yandex.cloud.kms.v1.SymmetricDecryptResponse",
     ".yandex.cloud.kms.v1.GenerateDataKeyResponse",

@@ -10,9 +10,9 @@ mod audience;
 
 pub use audience::{Addresses, audiences};
 
-use super::Peer;
 use super::attempts::FailedAttempts;
 use super::certificate::{CertificateError, rsa_public_key};
+use super::{Logins, Peer};
 use crate::domain::access::Caller;
 use crate::domain::id::CredentialId;
 use crate::domain::time::Timestamp;
@@ -20,6 +20,7 @@ use crate::service::directory::{Directory, LoginKey};
 use crate::service::error::ServiceError;
 use crate::service::identity::LoginToken;
 use crate::service::ports::Clock;
+use async_trait::async_trait;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde::Deserialize;
 use std::collections::HashSet;
@@ -55,13 +56,11 @@ impl JwtLogins {
     ) -> Result<Self, CertificateError> {
         Ok(Self { directory, attempts, clock, rules: Rules::new(audiences)? })
     }
+}
 
-    /// A token for the service account that signed this JWT.
-    ///
-    /// # Errors
-    /// [`ServiceError::Unauthenticated`] if anything is wrong with the JWT, [`ServiceError::Throttled`] instead of it after too
-    /// many failed attempts, and those of the store.
-    pub async fn exchange(&self, jwt: &str, peer: Option<&Peer>) -> Result<LoginToken, ServiceError> {
+#[async_trait]
+impl Logins for JwtLogins {
+    async fn exchange(&self, jwt: &str, peer: Option<&Peer>) -> Result<LoginToken, ServiceError> {
         let address = peer.map(|peer| peer.address);
         let Some(kid) = key_id(jwt) else { return Err(self.attempts.failed(address, None)) };
         let key = self.directory.login_key(kid).await?;

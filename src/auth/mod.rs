@@ -15,6 +15,7 @@ pub use jwt::JwtLogins;
 
 use crate::domain::access::Caller;
 use crate::service::error::ServiceError;
+use crate::service::identity::LoginToken;
 use async_trait::async_trait;
 use http::HeaderMap;
 use std::net::IpAddr;
@@ -38,4 +39,15 @@ pub trait Authenticator: Send + Sync {
     /// [`ServiceError::Unauthenticated`] if there is no valid credential, and whatever keeps the service from
     /// looking it up; [`ServiceError::Throttled`] instead of it after too many failed attempts.
     async fn authenticate(&self, headers: &HeaderMap, peer: Option<&Peer>) -> Result<Caller, ServiceError>;
+}
+
+/// Turns proofs of identity into short-lived tokens.
+#[async_trait]
+pub trait Logins: Send + Sync {
+    /// A token for the service account that signed this JWT.
+    ///
+    /// # Errors
+    /// [`ServiceError::Unauthenticated`] if it is not valid, [`ServiceError::Throttled`] after too many failed attempts,
+    /// and whatever keeps the service from looking the key up.
+    async fn exchange(&self, jwt: &str, peer: Option<&Peer>) -> Result<LoginToken, ServiceError>;
 }

@@ -90,5 +90,4 @@ pub fn presented(connection: &ServerConnection) -> Option<ClientCertificate> {
 }
 
 #[cfg(test)]
-#[path = "client_certificates_tests.rs"]
 mod tests;

@@ -4,8 +4,8 @@ use super::assembly::Core;
 use super::edge::{self, Edge};
 use super::health::{self, Readiness};
 use super::listen::{Bound, Options};
-use crate::auth::Credentials;
 use crate::auth::attempts::FailedAttempts;
+use crate::auth::{Credentials, JwtLogins, jwt};
 use crate::config::Settings;
 use crate::dialect::yandex::{self, YandexDeps};
 use crate::scheduler;
@@ -25,6 +25,7 @@ const HEALTH_SERVICES: &[&str] = &[
     "yandex.cloud.kms.v1.SymmetricCryptoService",
     "yandex.cloud.operation.OperationService",
     "yandex.cloud.endpoint.ApiEndpointService",
+    "yandex.cloud.iam.v1.IamTokenService",
 ];
 const METRICS_FOLD_INTERVAL: Duration = Duration::from_secs(5);
 /// What maintenance in progress has beside the listeners' grace.
@@ -81,13 +82,26 @@ impl Server {
         let attempts = Arc::new(FailedAttempts::new(limit, self.core.clock.clone()));
         let yandex = YandexDeps {
             kms: Arc::clone(&self.core.kms),
-            authenticator: Arc::new(Credentials::new(self.core.kms.directory(), attempts)),
+            authenticator: Arc::new(Credentials::new(self.core.kms.directory(), Arc::clone(&attempts))),
+            logins: self.logins(attempts)?,
             advertised_address: self.advertised_address(),
             reflection: self.settings.server.reflection,
             health: Some(reporter.clone()),
         };
         let health = health::routes(Arc::clone(readiness), metrics);
         Ok(yandex::routes(yandex)?.merge(health))
+    }
+
+    fn logins(&self, attempts: Arc<FailedAttempts>) -> Result<Arc<JwtLogins>, String> {
+        let advertised = self.advertised_address();
+        let addresses = jwt::Addresses {
+            advertised: &advertised,
+            plain: self.bound.plain_address(),
+            tls: self.bound.tls_address(),
+        };
+        let audiences = jwt::audiences(addresses, &self.settings.access.login_audiences.0);
+        let logins = JwtLogins::new(self.core.kms.directory(), attempts, self.core.clock.clone(), audiences);
+        logins.map(Arc::new).map_err(|error| error.to_string())
     }
 
     fn edge(&self) -> Edge {

@@ -6,8 +6,8 @@ use super::ports::{BindingScope, Change, Clock, CredentialLookup, CredentialReco
 use crate::domain::access::{Caller, Grants};
 use crate::domain::id::{CredentialId, PrincipalId};
 use moka::sync::Cache;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 use tokio::sync::RwLock;
 use zeroize::Zeroizing;
@@ -34,6 +34,8 @@ pub struct Directory {
     parts: DirectoryParts,
     credentials: Cache<CredentialLookup, Arc<Entry>>,
     grants: Cache<BindingScope, Arc<Grants>>,
+    /// The one set that every decision needs.
+    service_grants: std::sync::RwLock<Option<Arc<Grants>>>,
     /// Loaders share it, a change has it alone: no loader can put back what a change made stale.
     loading: RwLock<()>,
     refused: AtomicU64,
@@ -80,6 +82,7 @@ impl Directory {
             parts,
             credentials: Cache::new(CACHED_CREDENTIALS),
             grants: Cache::new(CACHED_SETS),
+            service_grants: std::sync::RwLock::default(),
             loading: RwLock::new(()),
             refused: AtomicU64::new(0),
         }
@@ -184,13 +187,27 @@ impl Directory {
     /// # Errors
     /// The store's.
     pub async fn grants(&self, scope: BindingScope) -> Result<Arc<Grants>, ServiceError> {
-        if let Some(grants) = self.grants.get(&scope) {
+        if let Some(grants) = self.remembered_grants(scope) {
             return Ok(grants);
         }
         let _turn = self.loading.read().await;
         let grants = Arc::new(Grants::of(&self.parts.store.bindings(scope).await?.value));
-        self.grants.insert(scope, Arc::clone(&grants));
+        match scope {
+            BindingScope::Service => self.remember_service_grants(Some(Arc::clone(&grants))),
+            BindingScope::Folder(_) | BindingScope::Key(_) => self.grants.insert(scope, Arc::clone(&grants)),
+        }
         Ok(grants)
+    }
+
+    fn remembered_grants(&self, scope: BindingScope) -> Option<Arc<Grants>> {
+        match scope {
+            BindingScope::Service => self.service_grants.read().unwrap_or_else(PoisonError::into_inner).clone(),
+            BindingScope::Folder(_) | BindingScope::Key(_) => self.grants.get(&scope),
+        }
+    }
+
+    fn remember_service_grants(&self, grants: Option<Arc<Grants>>) {
+        *self.service_grants.write().unwrap_or_else(PoisonError::into_inner) = grants;
     }
 
     /// Commits changes of principals, credentials or bindings and drops what is remembered of them, also if the caller
@@ -203,6 +220,7 @@ impl Directory {
             // After a failure too: an error may hide a commit that was made.
             directory.credentials.invalidate_all();
             directory.grants.invalidate_all();
+            directory.remember_service_grants(None);
             result
         });
         let result = committed.await.map_err(|error| ServiceError::Bug(error.to_string()))?;

@@ -21,6 +21,7 @@ pub mod identity;
 mod invocations;
 mod key_cache;
 mod kms;
+mod limits;
 pub mod maintenance;
 mod material;
 pub mod ports;

@@ -14,9 +14,8 @@ const ISS: PrincipalId = PrincipalId::from_bytes([0x22; 16]);
 const AUD: &str = "https://kms.example.com/iam/v1/tokens";
 const NOW: i64 = 1_800_000_000;
 
-static KEYS: LazyLock<[KeyPair; 2]> = LazyLock::new(|| {
-    [(); 2].map(|()| KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, RsaKeySize::_2048).unwrap())
-});
+static KEYS: LazyLock<[KeyPair; 2]> =
+    LazyLock::new(|| [(); 2].map(|()| KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, RsaKeySize::_2048).unwrap()));
 
 fn signer() -> EncodingKey {
     EncodingKey::from_rsa_pem(KEYS[0].serialize_pem().as_bytes()).unwrap()

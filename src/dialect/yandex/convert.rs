@@ -4,10 +4,12 @@
 //! [`ServiceError::Invalid`] (or `Value`) for what breaks a limit, or `NotFound` for an id that this service never
 //! hands out. All limits of a message are checked before any of its ids is looked for.
 
+mod bindings;
 mod crypto;
 mod keys;
 mod page;
 
+pub use bindings::{BindingsPage, binding_deltas, binding_set, bindings_page, key_scope};
 pub use crypto::{decrypt, encrypt, generate_data_key, re_encrypt};
 pub use keys::{create_key, schedule_destruction, update_key, version_of_key};
 pub use page::{List, next_token, page_after, page_size, render_page};

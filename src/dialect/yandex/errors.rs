@@ -15,6 +15,9 @@ use tonic::Code;
 /// The longest text of an error, in characters: it may quote what a caller sent.
 const MAX_MESSAGE_CHARS: usize = 400;
 
+/// When to try again after a throttled request: limits are counted per second or refill as fast.
+const RETRY_AFTER_SECONDS: &str = "1";
+
 /// A refusal or failure as a caller sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WireError {
@@ -145,9 +148,12 @@ pub fn rest_response_with(status: StatusCode, error: &WireError, request_id: &Re
     let body = serde_json::to_vec(&status_message(error, request_id)).unwrap_or_default();
     let json = HeaderValue::from_static("application/json");
     let mut response = (status, [(header::CONTENT_TYPE, json)], body).into_response();
-    if error.code == Code::Unauthenticated {
-        response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-    }
+    let hint = match error.code {
+        Code::Unauthenticated => Some((header::WWW_AUTHENTICATE, "Bearer")),
+        Code::ResourceExhausted => Some((header::RETRY_AFTER, RETRY_AFTER_SECONDS)),
+        _ => None,
+    };
+    response.headers_mut().extend(hint.map(|(name, value)| (name, HeaderValue::from_static(value))));
     response
 }
 
@@ -173,6 +179,8 @@ mod tests {
     #[case(ServiceError::State(StateError::VersionNotScheduled), 9, 400)]
     #[case(ServiceError::VersionLimit { limit: 100 }, 9, 400)]
     #[case(ServiceError::InvocationLimit, 9, 400)]
+    #[case(ServiceError::Exists("x"), 6, 409)]
+    #[case(ServiceError::Throttled("x"), 8, 429)]
     #[case(ServiceError::Conflict, 10, 409)]
     #[case(ServiceError::Unavailable("the token is gone".into()), 14, 503)]
     #[case(ServiceError::Integrity("row 7".into()), 15, 500)]
@@ -218,6 +226,14 @@ mod tests {
         let details = rpc::Status::decode(status.details()).unwrap();
         assert_eq!((details.code, details.message.as_str()), (7, "permission denied"));
         assert_eq!(details.details[0].unpack::<rpc::RequestInfo>().unwrap().request_id, "r-1");
+    }
+
+    #[test]
+    fn a_throttled_rest_request_is_told_when_to_come_back() {
+        let response = rest_response(&ServiceError::Throttled("slower").into(), &RequestId("r-1".into()));
+        assert_eq!((response.status().as_u16(), &response.headers()["retry-after"]), (429, &"1".parse().unwrap()));
+        let response = rest_response(&ServiceError::Denied.into(), &RequestId("r-1".into()));
+        assert!(!response.headers().contains_key("retry-after"));
     }
 
     #[tokio::test]

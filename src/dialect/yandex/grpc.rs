@@ -3,12 +3,18 @@
 use super::discovery::Discovery;
 use super::errors::{WireError, grpc_status};
 use super::gate;
+use super::iam::{self, IamTokens};
 use super::proto::yandex::cloud::access::{
     ListAccessBindingsRequest, ListAccessBindingsResponse, SetAccessBindingsRequest, UpdateAccessBindingsRequest,
 };
 use super::proto::yandex::cloud::endpoint::api_endpoint_service_server::ApiEndpointService;
 use super::proto::yandex::cloud::endpoint::{
     ApiEndpoint, GetApiEndpointRequest, ListApiEndpointsRequest, ListApiEndpointsResponse,
+};
+use super::proto::yandex::cloud::iam::v1::iam_token_service_server::IamTokenService;
+use super::proto::yandex::cloud::iam::v1::{
+    CreateIamTokenForServiceAccountRequest, CreateIamTokenRequest, CreateIamTokenResponse, RevokeIamTokenRequest,
+    RevokeIamTokenResponse,
 };
 use super::proto::yandex::cloud::kms::v1::symmetric_crypto_service_server::SymmetricCryptoService;
 use super::proto::yandex::cloud::kms::v1::symmetric_key_service_server::SymmetricKeyService;
@@ -24,13 +30,14 @@ use super::proto::yandex::cloud::kms::v1::{
 use super::proto::yandex::cloud::operation::operation_service_server::OperationService;
 use super::proto::yandex::cloud::operation::{CancelOperationRequest, GetOperationRequest, Operation};
 use super::rpc;
+use crate::auth::Peer;
 use crate::dialect::RequestId;
 use crate::service::Kms;
 use crate::service::error::ServiceError;
 use crate::service::request::RequestContext;
 use crate::telemetry::RequestNotes;
 use std::sync::Arc;
-use tonic::{Request, Response, Status};
+use tonic::{Extensions, Request, Response, Status};
 
 type Reply<T> = Result<Response<T>, Status>;
 
@@ -53,20 +60,23 @@ impl Services {
         request: Request<M>,
         call: impl AsyncFnOnce(&Kms, &RequestContext, M) -> Result<R, ServiceError>,
     ) -> Reply<R> {
-        let (_, mut extensions, message) = request.into_parts();
-        let context = extensions.remove::<RequestContext>();
-        let notes = extensions.remove::<RequestNotes>();
-        let request_id = || RequestId(context.as_ref().map(|ctx| ctx.request_id.clone()).unwrap_or_default());
-        let answer = match &context {
+        let (_, extensions, message) = request.into_parts();
+        let answer = match extensions.get::<RequestContext>() {
             Some(ctx) => call(&self.kms, ctx, message).await,
             None => Err(ServiceError::Unauthenticated),
         };
-        answer.map(Response::new).map_err(|error| {
-            let error = WireError::from(error);
-            error.note(notes.as_ref());
-            grpc_status(&error, &request_id())
-        })
+        reply(answer, &extensions)
     }
+}
+
+/// An answer, or a refusal, whose cause goes to the log.
+fn reply<R>(answer: Result<R, ServiceError>, extensions: &Extensions) -> Reply<R> {
+    answer.map(Response::new).map_err(|error| {
+        let error = WireError::from(error);
+        error.note(extensions.get::<RequestNotes>());
+        let request_id = extensions.get::<RequestId>().cloned().unwrap_or_default();
+        grpc_status(&error, &request_id)
+    })
 }
 
 /// The `idempotency-key` of a request.
@@ -157,15 +167,15 @@ impl SymmetricKeyService for Services {
         &self,
         request: Request<ListAccessBindingsRequest>,
     ) -> Reply<ListAccessBindingsResponse> {
-        self.run(request, async |_, _, _| Err(rpc::NO_ACCESS_BINDINGS)).await
+        self.run(request, rpc::list_access_bindings).await
     }
 
     async fn set_access_bindings(&self, request: Request<SetAccessBindingsRequest>) -> Reply<Operation> {
-        self.run(request, async |_, _, _| Err(rpc::NO_ACCESS_BINDINGS)).await
+        self.run(request, rpc::set_access_bindings).await
     }
 
     async fn update_access_bindings(&self, request: Request<UpdateAccessBindingsRequest>) -> Reply<Operation> {
-        self.run(request, async |_, _, _| Err(rpc::NO_ACCESS_BINDINGS)).await
+        self.run(request, rpc::update_access_bindings).await
     }
 }
 
@@ -190,5 +200,25 @@ impl ApiEndpointService for Discovery {
 
     async fn list(&self, request: Request<ListApiEndpointsRequest>) -> Reply<ListApiEndpointsResponse> {
         Ok(Response::new(self.endpoints(request.get_ref())))
+    }
+}
+
+#[tonic::async_trait]
+impl IamTokenService for IamTokens {
+    async fn create(&self, request: Request<CreateIamTokenRequest>) -> Reply<CreateIamTokenResponse> {
+        let (_, extensions, message) = request.into_parts();
+        let answer = Self::create(self, message, extensions.get::<Peer>()).await;
+        reply(answer, &extensions)
+    }
+
+    async fn create_for_service_account(
+        &self,
+        request: Request<CreateIamTokenForServiceAccountRequest>,
+    ) -> Reply<CreateIamTokenResponse> {
+        reply(Err(iam::NO_IMPERSONATION), request.extensions())
+    }
+
+    async fn revoke(&self, request: Request<RevokeIamTokenRequest>) -> Reply<RevokeIamTokenResponse> {
+        reply(Err(iam::NO_REVOCATION), request.extensions())
     }
 }

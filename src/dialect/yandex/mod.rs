@@ -8,6 +8,7 @@ pub mod discovery;
 pub mod errors;
 pub mod gate;
 pub mod grpc;
+pub mod iam;
 pub mod json;
 pub mod names;
 #[expect(missing_docs, reason = "generated")]
@@ -19,7 +20,7 @@ pub mod rest;
 pub mod rpc;
 pub mod wkt;
 
-use crate::auth::Authenticator;
+use crate::auth::{Authenticator, Logins};
 use crate::dialect::native;
 use crate::service::Kms;
 use axum::Router;
@@ -29,7 +30,9 @@ use axum::response::IntoResponse;
 use discovery::Discovery;
 use gate::{Form, Gate};
 use grpc::Services;
+use iam::IamTokens;
 use proto::yandex::cloud::endpoint::api_endpoint_service_server::ApiEndpointServiceServer;
+use proto::yandex::cloud::iam::v1::iam_token_service_server::IamTokenServiceServer;
 use proto::yandex::cloud::kms::v1::symmetric_crypto_service_server::SymmetricCryptoServiceServer;
 use proto::yandex::cloud::kms::v1::symmetric_key_service_server::SymmetricKeyServiceServer;
 use proto::yandex::cloud::operation::operation_service_server::OperationServiceServer;
@@ -57,6 +60,8 @@ pub struct YandexDeps {
     pub kms: Arc<Kms>,
     /// Finds out who calls.
     pub authenticator: Arc<dyn Authenticator>,
+    /// Lets service accounts log in.
+    pub logins: Arc<dyn Logins>,
     /// `host:port` that discovery hands out.
     pub advertised_address: String,
     /// Whether server reflection is served.
@@ -76,12 +81,13 @@ pub fn routes(deps: YandexDeps) -> Result<Router, String> {
     let protected_rest = rest::protected(Arc::clone(&deps.kms))
         .merge(native::protected(deps.kms))
         .layer(from_fn_with_state(gate(Form::Rest), gate::authenticated));
-    let open_grpc =
-        serve(Router::new(), ApiEndpointServiceServer::new(discovery.clone())).layer(from_fn(gate::open_grpc));
+    let tokens = IamTokens::new(deps.logins);
+    let open_grpc = open_grpc_services(discovery.clone(), tokens.clone()).layer(from_fn(gate::open_grpc));
     let router = protected_grpc
         .merge(protected_rest)
         .merge(open_grpc)
         .merge(rest::open(Arc::new(discovery)))
+        .merge(iam::rest(tokens))
         .merge(library_services(deps.reflection, deps.health)?)
         .fallback(rest::no_such_path)
         .layer(from_fn(gate::named));
@@ -99,6 +105,13 @@ fn grpc_services(kms: &Arc<Kms>) -> Router {
     NOT_SERVED
         .iter()
         .fold(router, |router, name| router.route(&format!("/{name}/{{method}}"), axum::routing::any(asymmetric)))
+}
+
+/// The services that need none: discovery, and logins.
+fn open_grpc_services(discovery: Discovery, tokens: IamTokens) -> Router {
+    let endpoints = ApiEndpointServiceServer::new(discovery).max_decoding_message_size(iam::MAX_MESSAGE_BYTES);
+    let tokens = IamTokenServiceServer::new(tokens).max_decoding_message_size(iam::MAX_MESSAGE_BYTES);
+    serve(serve(Router::new(), endpoints), tokens)
 }
 
 async fn asymmetric(request: Request) -> axum::response::Response {

@@ -3,7 +3,7 @@
 use http::Method;
 
 /// Services by the part of their path, with the rpcs of each.
-const SERVICES: [(&str, &[&str]); 4] = [
+const SERVICES: [(&str, &[&str]); 2] = [
     (
         "/yandex.cloud.kms.v1.SymmetricKeyService/",
         &[
@@ -24,8 +24,21 @@ const SERVICES: [(&str, &[&str]); 4] = [
         ],
     ),
     ("/yandex.cloud.kms.v1.SymmetricCryptoService/", &["Encrypt", "Decrypt", "ReEncrypt", "GenerateDataKey"]),
-    ("/yandex.cloud.operation.OperationService/", &["GetOperation", "CancelOperation"]),
-    ("/yandex.cloud.endpoint.ApiEndpointService/", &["GetEndpoint", "ListEndpoints"]),
+];
+
+/// Whole paths: rpcs whose own name says too little, and REST paths without an id.
+const PATHS: [(&str, &str); 11] = [
+    ("/yandex.cloud.operation.OperationService/Get", "GetOperation"),
+    ("/yandex.cloud.operation.OperationService/Cancel", "CancelOperation"),
+    ("/yandex.cloud.endpoint.ApiEndpointService/Get", "GetEndpoint"),
+    ("/yandex.cloud.endpoint.ApiEndpointService/List", "ListEndpoints"),
+    ("/yandex.cloud.iam.v1.IamTokenService/Create", "CreateIamToken"),
+    ("/yandex.cloud.iam.v1.IamTokenService/CreateForServiceAccount", "CreateIamTokenForServiceAccount"),
+    ("/yandex.cloud.iam.v1.IamTokenService/Revoke", "RevokeIamToken"),
+    ("/iam/v1/tokens", "CreateIamToken"),
+    ("/iam/v1/tokens:createForServiceAccount", "CreateIamTokenForServiceAccount"),
+    ("/iam/v1/tokens:revoke", "RevokeIamToken"),
+    ("/claviger/v1/clock:confirm", "ConfirmClock"),
 ];
 
 /// Verbs after the `:` of a REST path.
@@ -47,17 +60,14 @@ const VERBS: [(&str, &str); 12] = [
 /// The operation that a request asks for, if it is one of this dialect.
 #[must_use]
 pub fn operation(method: &Method, path: &str) -> Option<&'static str> {
-    if path == "/claviger/v1/clock:confirm" {
-        return Some("ConfirmClock");
-    }
-    SERVICES.iter().find_map(|(service, rpcs)| rpc(path.strip_prefix(service)?, rpcs)).or_else(|| rest(method, path))
+    let whole = PATHS.iter().find(|(whole, _)| *whole == path).map(|(_, operation)| *operation);
+    whole
+        .or_else(|| SERVICES.iter().find_map(|(service, rpcs)| rpc(path.strip_prefix(service)?, rpcs)))
+        .or_else(|| rest(method, path))
 }
 
-/// Operations and endpoints are `Get` in their own services: the table names them apart from keys.
 fn rpc(name: &str, rpcs: &[&'static str]) -> Option<&'static str> {
-    let long =
-        |rpc: &&&str| rpc.strip_prefix(name).is_some_and(|rest| matches!(rest, "Operation" | "Endpoint" | "Endpoints"));
-    rpcs.iter().find(|rpc| **rpc == name).or_else(|| rpcs.iter().find(long)).copied()
+    rpcs.iter().find(|rpc| **rpc == name).copied()
 }
 
 fn rest(method: &Method, path: &str) -> Option<&'static str> {
@@ -94,6 +104,14 @@ mod tests {
     #[case("POST", "/yandex.cloud.kms.v1.SymmetricCryptoService/ReEncrypt", Some("ReEncrypt"))]
     #[case("POST", "/yandex.cloud.operation.OperationService/Get", Some("GetOperation"))]
     #[case("POST", "/yandex.cloud.endpoint.ApiEndpointService/List", Some("ListEndpoints"))]
+    #[case("POST", "/yandex.cloud.operation.OperationService/Cancel", Some("CancelOperation"))]
+    #[case("POST", "/yandex.cloud.endpoint.ApiEndpointService/Get", Some("GetEndpoint"))]
+    #[case("POST", "/yandex.cloud.iam.v1.IamTokenService/Create", Some("CreateIamToken"))]
+    #[case("POST", "/yandex.cloud.iam.v1.IamTokenService/Revoke", Some("RevokeIamToken"))]
+    #[case("POST", "/iam/v1/tokens", Some("CreateIamToken"))]
+    #[case("POST", "/iam/v1/tokens:createForServiceAccount", Some("CreateIamTokenForServiceAccount"))]
+    #[case("POST", "/iam/v1/tokens:nothing", None)]
+    #[case("POST", "/yandex.cloud.operation.OperationService/", None)]
     #[case("POST", "/yandex.cloud.kms.v1.SymmetricKeyService/Nothing", None)]
     #[case("POST", "/kms/v1/keys", Some("Create"))]
     #[case("GET", "/kms/v1/keys", Some("List"))]

@@ -1,5 +1,9 @@
 //! Domain values to wire messages.
 
+mod bindings;
+
+pub use bindings::bindings_page;
+
 use super::proto::yandex::cloud::kms::v1 as kms;
 use super::proto::yandex::cloud::kms::v1::{symmetric_key, symmetric_key_version};
 use super::proto::yandex::cloud::{access, operation};

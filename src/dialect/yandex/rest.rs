@@ -16,7 +16,7 @@ use call::open_answer;
 use http::Method;
 use std::sync::Arc;
 
-pub use call::{Answer, Call, MethodNotAllowed, NO_SUCH_PATH, Outcome, Segments, no_such_path, run};
+pub use call::{Answer, Call, MethodNotAllowed, NO_SUCH_PATH, Outcome, Segments, no_such_path, run, run_open};
 
 /// Routes that need a caller.
 pub fn protected(kms: Arc<Kms>) -> Router {
@@ -106,7 +106,9 @@ async fn key_verb(kms: &Kms, ctx: &RequestContext, call: Call, id: &str, verb: &
         "cancelVersionDestruction" => {
             Answer::of(&rpc::cancel_version_destruction(kms, ctx, call.body_for(id).await?).await?)
         }
-        _ => Err(rpc::NO_ACCESS_BINDINGS.into()),
+        "listAccessBindings" => Answer::of(&rpc::list_access_bindings(kms, ctx, call.query_for(id)?).await?),
+        "setAccessBindings" => Answer::of(&rpc::set_access_bindings(kms, ctx, call.body_for(id).await?).await?),
+        _ => Answer::of(&rpc::update_access_bindings(kms, ctx, call.body_for(id).await?).await?),
     }
 }
 

@@ -2,6 +2,9 @@
 //! these functions. Limits that a message breaks are refused before the core is called.
 
 use super::convert::{self, IdText, List};
+use super::proto::yandex::cloud::access::{
+    ListAccessBindingsRequest, ListAccessBindingsResponse, SetAccessBindingsRequest, UpdateAccessBindingsRequest,
+};
 use super::proto::yandex::cloud::kms::v1::{
     CancelSymmetricKeyVersionDestructionRequest, CreateSymmetricKeyRequest, DeleteSymmetricKeyRequest,
     GenerateDataKeyRequest, GenerateDataKeyResponse, GetSymmetricKeyRequest, ListSymmetricKeyOperationsRequest,
@@ -13,13 +16,12 @@ use super::proto::yandex::cloud::kms::v1::{
 };
 use super::proto::yandex::cloud::operation::{CancelOperationRequest, GetOperationRequest, Operation};
 use super::render;
+use crate::domain::operation as domain;
 use crate::service::Kms;
 use crate::service::error::ServiceError;
 use crate::service::ports::Cursor;
 use crate::service::request::RequestContext;
 
-/// What access-binding rpcs answer.
-pub const NO_ACCESS_BINDINGS: ServiceError = ServiceError::NotImplemented("access bindings of keys");
 /// What the asymmetric services answer.
 pub const NO_ASYMMETRIC_KEYS: ServiceError = ServiceError::NotImplemented("asymmetric keys");
 
@@ -143,6 +145,45 @@ pub async fn cancel_version_destruction(
 ) -> Answer<Operation> {
     let (key_id, version_id) = convert::version_of_key(&message.key_id, &message.version_id)?;
     kms.cancel_version_destruction(ctx, key_id, version_id).await.map(render::operation)
+}
+
+/// `SymmetricKeyService.ListAccessBindings`.
+pub async fn list_access_bindings(
+    kms: &Kms,
+    ctx: &RequestContext,
+    message: ListAccessBindingsRequest,
+) -> Answer<ListAccessBindingsResponse> {
+    let scope = convert::key_scope(&message.resource_id)?;
+    let page = convert::bindings_page(scope, &message)?;
+    render::bindings_page(page, &kms.access_bindings(ctx, scope).await?)
+}
+
+/// `SymmetricKeyService.SetAccessBindings`.
+pub async fn set_access_bindings(
+    kms: &Kms,
+    ctx: &RequestContext,
+    message: SetAccessBindingsRequest,
+) -> Answer<Operation> {
+    let bindings = convert::binding_set(message.access_bindings)?;
+    let scope = convert::key_scope(&message.resource_id)?;
+    kms.set_access_bindings(ctx, scope, bindings).await.and_then(recorded)
+}
+
+/// `SymmetricKeyService.UpdateAccessBindings`.
+pub async fn update_access_bindings(
+    kms: &Kms,
+    ctx: &RequestContext,
+    message: UpdateAccessBindingsRequest,
+) -> Answer<Operation> {
+    let deltas = convert::binding_deltas(message.access_binding_deltas)?;
+    let scope = convert::key_scope(&message.resource_id)?;
+    kms.update_access_bindings(ctx, scope, deltas).await.and_then(recorded)
+}
+
+/// Changes of keys leave a record, those of folders and of the service do not.
+fn recorded(record: Option<domain::Operation>) -> Answer<Operation> {
+    let record = record.ok_or_else(|| ServiceError::Bug("a change of a key's bindings left no record".into()))?;
+    Ok(render::operation(record))
 }
 
 /// `OperationService.Get`.

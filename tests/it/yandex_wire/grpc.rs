@@ -1,8 +1,10 @@
 //! gRPC, with the generated clients and with hand-made bytes.
 
-use super::outage::{ADVERTISED, REQUEST_ID, Server, TOKEN};
+use super::outage::{ADVERTISED, REQUEST_ID, Server, THROTTLED, TOKEN};
 use claviger::dialect::yandex::proto::google::rpc as google;
-use claviger::dialect::yandex::proto::yandex::cloud::access::ListAccessBindingsRequest;
+use claviger::dialect::yandex::proto::yandex::cloud::access::{
+    AccessBinding, AccessBindingDelta, ListAccessBindingsRequest, Subject, UpdateAccessBindingsRequest,
+};
 use claviger::dialect::yandex::proto::yandex::cloud::endpoint::api_endpoint_service_client::ApiEndpointServiceClient;
 use claviger::dialect::yandex::proto::yandex::cloud::endpoint::{GetApiEndpointRequest, ListApiEndpointsRequest};
 use claviger::dialect::yandex::proto::yandex::cloud::kms::v1 as kms;
@@ -157,12 +159,33 @@ async fn asymmetric_services_are_unimplemented_after_authentication() {
 }
 
 #[tokio::test]
-async fn access_bindings_are_unimplemented() {
+async fn access_bindings_have_limits_and_need_a_key() {
     let server = Server::start(false).await;
     let mut client = SymmetricKeyServiceClient::new(channel(&server).await);
-    let request = with_token(ListAccessBindingsRequest { resource_id: ID.into(), ..Default::default() });
-    let status = client.list_access_bindings(request).await.unwrap_err();
-    assert_eq!(status.code(), Code::Unimplemented);
+    let mut list = async |id: &str, page_size| {
+        let message = ListAccessBindingsRequest { resource_id: id.into(), page_size, ..Default::default() };
+        client.list_access_bindings(with_token(message)).await.unwrap_err().code()
+    };
+    assert_eq!(list("", 0).await, Code::InvalidArgument);
+    assert_eq!(list(&"k".repeat(65), 0).await, Code::InvalidArgument);
+    assert_eq!(list(ID, 1001).await, Code::InvalidArgument);
+    assert_eq!(list(&"k".repeat(64), 0).await, Code::NotFound);
+    let mut client = SymmetricKeyServiceClient::new(channel(&server).await);
+    let subject = Some(Subject { id: "s".into(), r#type: "group".into() });
+    let binding = Some(AccessBinding { role_id: "kms.viewer".into(), subject });
+    for (action, code) in [(0, Code::InvalidArgument), (7, Code::InvalidArgument), (1, Code::NotFound)] {
+        let delta = AccessBindingDelta { action, access_binding: binding.clone() };
+        let message = UpdateAccessBindingsRequest { resource_id: "k".into(), access_binding_deltas: vec![delta] };
+        let status = client.update_access_bindings(with_token(message)).await.unwrap_err();
+        assert_eq!(status.code(), code, "{status:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_throttled_caller_exhausts_its_resources() {
+    let server = Server::start(false).await;
+    let (code, text) = send_raw(&server, ENCRYPT, Some(THROTTLED), framed(b"")).await;
+    assert_eq!((code, text.as_str()), (Code::ResourceExhausted, "too many failed attempts"));
 }
 
 #[tokio::test]
@@ -217,6 +240,7 @@ async fn reflection_lists_the_services_and_can_be_switched_off() {
         "yandex.cloud.kms.v1.SymmetricCryptoService",
         "yandex.cloud.operation.OperationService",
         "yandex.cloud.endpoint.ApiEndpointService",
+        "yandex.cloud.iam.v1.IamTokenService",
         "grpc.health.v1.Health",
     ] {
         assert!(services.iter().any(|service| service == name), "{name}");

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use axum::Router;
 use axum::extract::Request;
 use axum::middleware::map_request;
-use claviger::auth::{Authenticator, Peer};
+use claviger::auth::{Authenticator, Logins, Peer};
 use claviger::dialect::RequestId;
 use claviger::dialect::yandex::{YandexDeps, routes};
 use claviger::domain::access::{BindingSet, Caller, PrincipalKind};
@@ -17,21 +17,31 @@ use claviger::domain::operation::{KeyView, Operation};
 use claviger::domain::time::Timestamp;
 use claviger::domain::version::KeyVersion;
 use claviger::service::error::ServiceError;
+use claviger::service::identity::LoginToken;
 use claviger::service::ports::{
     Assurance, BindingScope, Change, CredentialLookup, CredentialRecord, CredentialView, Cursor, Due, Folder,
-    Heartbeat, IdSource, InvocationLease, Material, Page, Principal, Protection, RememberedRequest, SealedData,
-    SealedMaterial, Store, StoreError, Stored, StoredMaterial, Token, TokenDescription, TokenError, TokenIdentity,
+    Heartbeat, IdSource, InvocationLease, KeyRecord, Material, Page, Principal, Protection, RememberedRequest,
+    SealedData, SealedMaterial, Store, StoreError, Stored, StoredMaterial, Token, TokenDescription, TokenError,
+    TokenIdentity,
 };
 use claviger::service::{AccessSettings, Kms, KmsParts, KmsSettings};
 use claviger::testing::ManualClock;
 use http::HeaderMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use zeroize::Zeroizing;
 
 /// The one credential that the server takes.
 pub const TOKEN: &str = "good-token";
+/// A token whose owner has failed too often.
+pub const THROTTLED: &str = "throttled-token";
+/// The one JWT that the server takes.
+pub const JWT: &str = "good-jwt";
+/// What it is exchanged for.
+pub const LOGIN_TOKEN: &str = "login-token";
+/// Where every request comes from, as its listener says.
+const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7));
 /// The id of every request.
 pub const REQUEST_ID: &str = "request-1";
 /// What discovery hands out.
@@ -49,12 +59,14 @@ impl Server {
         let deps = YandexDeps {
             kms: Arc::new(core()),
             authenticator: Arc::new(OneToken),
+            logins: Arc::new(OneJwt),
             advertised_address: ADVERTISED.into(),
             reflection,
             health: Some(tonic_health::server::HealthReporter::new()),
         };
         let app: Router = routes(deps).unwrap().layer(map_request(|mut request: Request| async move {
             request.extensions_mut().insert(RequestId(REQUEST_ID.into()));
+            request.extensions_mut().insert(Peer { address: PEER, certificate_sha256: None });
             request
         }));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -79,9 +91,11 @@ struct OneToken;
 #[async_trait]
 impl Authenticator for OneToken {
     async fn authenticate(&self, headers: &HeaderMap, _: Option<&Peer>) -> Result<Caller, ServiceError> {
-        let expected = format!("Bearer {TOKEN}");
-        if headers.get("authorization").is_none_or(|value| value.as_bytes() != expected.as_bytes()) {
-            return Err(ServiceError::Unauthenticated);
+        let given = headers.get("authorization").and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
+        match given {
+            Some(TOKEN) => {}
+            Some(THROTTLED) => return Err(ServiceError::Throttled("too many failed attempts")),
+            _ => return Err(ServiceError::Unauthenticated),
         }
         Ok(Caller {
             principal_id: PrincipalId::from_bytes([1; 16]),
@@ -89,6 +103,24 @@ impl Authenticator for OneToken {
             credential_id: CredentialId::from_bytes([2; 16]),
             folder_id: FolderId::from_bytes([3; 16]),
         })
+    }
+}
+
+struct OneJwt;
+
+#[async_trait]
+impl Logins for OneJwt {
+    async fn exchange(&self, jwt: &str, peer: Option<&Peer>) -> Result<LoginToken, ServiceError> {
+        assert_eq!(peer.map(|peer| peer.address), Some(PEER), "logins are counted by source");
+        match jwt {
+            JWT => Ok(LoginToken {
+                text: Zeroizing::new(LOGIN_TOKEN.into()),
+                expires_at: Timestamp::from_micros(1_800_000_000_000_000),
+            }),
+            THROTTLED => Err(ServiceError::Throttled("too many failed attempts")),
+            "outage" => Err(ServiceError::Unavailable("SECRET-CAUSE: the disk is gone".into())),
+            _ => Err(ServiceError::Unauthenticated),
+        }
     }
 }
 
@@ -249,6 +281,9 @@ impl Store for Down {
         down()
     }
     async fn key(&self, _: KeyId) -> Result<Option<Stored<Key>>, StoreError> {
+        down()
+    }
+    async fn key_record(&self, _: KeyId) -> Result<Option<KeyRecord>, StoreError> {
         down()
     }
     async fn keys(&self, _: FolderId, _: Option<Cursor>, _: u32) -> Result<Page<KeyView>, StoreError> {

@@ -1,6 +1,6 @@
 //! REST.
 
-use super::outage::{ADVERTISED, REQUEST_ID, Server, TOKEN};
+use super::outage::{ADVERTISED, REQUEST_ID, Server, THROTTLED, TOKEN};
 use reqwest::{Client, Method, RequestBuilder, Response};
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -127,6 +127,14 @@ async fn a_wrong_method_is_405_with_the_right_ones(#[case] method: &str, #[case]
 #[case("POST", "/kms/v1/keys/x:encrypt", r#"{"plaintext":"aGk="}"#, "key x not found")]
 #[case("POST", "/kms/v1/keys/x%3Aencrypt", r#"{"plaintext":"aGk="}"#, "key x not found")]
 #[case("POST", "/kms/v1/keys", r#"{"folderId":"f","defaultAlgorithm":"AES_256"}"#, "folder f not found")]
+#[case("GET", "/kms/v1/keys/x:listAccessBindings", "", "key x not found")]
+#[case("POST", "/kms/v1/keys/x:setAccessBindings", "", "key x not found")]
+#[case(
+    "POST",
+    "/kms/v1/keys/x:updateAccessBindings",
+    r#"{"accessBindingDeltas":[{"action":"ADD","accessBinding":{"roleId":"kms.viewer","subject":{"id":"s","type":"group"}}}]}"#,
+    "key x not found"
+)]
 #[case("GET", "/operations/x", "", "operation x not found")]
 #[case("GET", "/operations/x:cancel", "", "operation x not found")]
 #[case("POST", "/operations/x:cancel", "{}", "operation x not found")]
@@ -179,6 +187,33 @@ async fn an_id_that_was_never_handed_out_is_not_found(
     "pending_period"
 )]
 #[case("POST", "/kms/v1/keys/x:scheduleVersionDestruction", r#"{"versionId":"v","pendingPeriod":"7d"}"#, "a field has")]
+#[case("GET", "/kms/v1/keys/x:listAccessBindings?resourceId=y", "", "resource_id differs from the id in the path")]
+#[case("POST", "/kms/v1/keys/x:setAccessBindings", r#"{"bindings":[]}"#, "unknown field `bindings`")]
+#[case(
+    "POST",
+    "/kms/v1/keys/x:setAccessBindings",
+    r#"{"accessBindings":[{"roleId":"kms.boss","subject":{"id":"s","type":"group"}}]}"#,
+    "access_bindings[0].role_id: \"kms.boss\" is not a role; roles are kms.keys.user, "
+)]
+#[case(
+    "POST",
+    "/kms/v1/keys/x:setAccessBindings",
+    r#"{"accessBindings":[{"roleId":"kms.admin","subject":{"id":"s","type":"robot"}}]}"#,
+    "access_bindings[0].subject.type: \"robot\" is not a type; types are userAccount, "
+)]
+#[case("POST", "/kms/v1/keys/x:updateAccessBindings", "{}", "access_binding_deltas must have 1 to 1000 items")]
+#[case(
+    "POST",
+    "/kms/v1/keys/x:updateAccessBindings",
+    r#"{"accessBindingDeltas":[{"accessBinding":{"roleId":"kms.admin","subject":null}}]}"#,
+    "access_binding_deltas[0].action is required"
+)]
+#[case(
+    "POST",
+    "/kms/v1/keys/x:updateAccessBindings",
+    r#"{"accessBindingDeltas":[{"action":"REPLACE"}]}"#,
+    "unknown variant `REPLACE`"
+)]
 #[case("POST", "/claviger/v1/clock:confirm", r#"{"force":true}"#, "this request has no fields")]
 #[tokio::test]
 async fn what_breaks_a_rule_of_the_message_is_an_invalid_argument(
@@ -247,6 +282,14 @@ async fn json_is_taken_under_its_names_and_from_plain_curl(#[case] content_type:
 }
 
 #[tokio::test]
+async fn a_throttled_caller_is_told_when_to_come_back() {
+    let server = Server::start(false).await;
+    let response = request(&server, "GET", "/kms/v1/keys").bearer_auth(THROTTLED).send().await.unwrap();
+    assert_eq!(response.headers()["retry-after"], "1");
+    assert_eq!(error(response).await, (429, 8, "too many failed attempts".into()));
+}
+
+#[tokio::test]
 async fn an_oversize_body_is_refused_and_the_server_stays_up() {
     let server = Server::start(false).await;
     let body = format!(r#"{{"plaintext":"{}"}}"#, "A".repeat(4 * 1024 * 1024));
@@ -277,12 +320,8 @@ async fn deep_nesting_is_refused_and_the_server_stays_up() {
 #[tokio::test]
 async fn what_is_not_implemented_says_so_after_authentication() {
     let server = Server::start(false).await;
-    let bindings = "not implemented: access bindings of keys";
     let asymmetric = "not implemented: asymmetric keys";
     for (method, path, text) in [
-        ("GET", "/kms/v1/keys/x:listAccessBindings", bindings),
-        ("POST", "/kms/v1/keys/x:setAccessBindings", bindings),
-        ("POST", "/kms/v1/keys/x:updateAccessBindings", bindings),
         ("POST", "/kms/v1/asymmetricEncryptionKeys", asymmetric),
         ("POST", "/kms/v1/asymmetricSignatureKeys/x:signHash", asymmetric),
     ] {

@@ -30,6 +30,12 @@ pub enum List {
     Versions,
     /// Operations of a key.
     Operations,
+    /// Access bindings of a key.
+    KeyBindings,
+    /// Access bindings of a folder.
+    FolderBindings,
+    /// Access bindings of the service.
+    ServiceBindings,
 }
 
 impl List {
@@ -38,6 +44,9 @@ impl List {
             Self::Keys => 1,
             Self::Versions => 2,
             Self::Operations => 3,
+            Self::KeyBindings => 4,
+            Self::FolderBindings => 5,
+            Self::ServiceBindings => 6,
         }
     }
 }
@@ -147,6 +156,9 @@ mod tests {
     #[case(List::Keys)]
     #[case(List::Versions)]
     #[case(List::Operations)]
+    #[case(List::KeyBindings)]
+    #[case(List::FolderBindings)]
+    #[case(List::ServiceBindings)]
     fn a_token_leads_to_the_next_page(#[case] list: List) {
         let token = next_token(list, &HERE, Some(CURSOR));
         assert!(token.len() <= MAX_TOKEN_CHARS);

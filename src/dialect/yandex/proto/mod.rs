@@ -27,6 +27,14 @@ pub mod yandex {
             include!(concat!(env!("OUT_DIR"), "/yandex.cloud.endpoint.rs"));
             include!(concat!(env!("OUT_DIR"), "/yandex.cloud.endpoint.serde.rs"));
         }
+        /// Identities.
+        pub mod iam {
+            /// Logins.
+            pub mod v1 {
+                include!(concat!(env!("OUT_DIR"), "/yandex.cloud.iam.v1.rs"));
+                include!(concat!(env!("OUT_DIR"), "/yandex.cloud.iam.v1.serde.rs"));
+            }
+        }
         /// Long-running operations.
         pub mod operation {
             include!(concat!(env!("OUT_DIR"), "/yandex.cloud.operation.rs"));

@@ -239,6 +239,20 @@ fn every_kind_of_operation_has_its_metadata(#[case] kind: OperationKind, #[case]
     assert!(serde_json::to_string(&message).unwrap().contains("\"keyId\":\"01010101-0101-0101-0101-010101010101\""));
 }
 
+#[rstest]
+#[case(OperationKind::SetAccessBindings, "Set")]
+#[case(OperationKind::UpdateAccessBindings, "Update")]
+fn a_change_of_access_bindings_answers_nothing(#[case] kind: OperationKind, #[case] verb: &str) {
+    let message = operation(a_record(kind, Snapshot::Nothing));
+    let json = serde_json::to_value(&message).unwrap();
+    let key_id = "01010101-0101-0101-0101-010101010101";
+    let metadata = format!("type.googleapis.com/yandex.cloud.access.{verb}AccessBindingsMetadata");
+    assert_eq!(json["metadata"], serde_json::json!({"@type": metadata, "resourceId": key_id}));
+    // The JSON mapping has no special form for Empty in an Any: it is a message without fields.
+    assert_eq!(json["response"], serde_json::json!({"@type": "type.googleapis.com/google.protobuf.Empty"}));
+    assert_eq!(serde_json::from_value::<operation::Operation>(json).unwrap(), message);
+}
+
 #[test]
 fn a_change_of_the_scheduler_says_so() {
     let record = Operation { created_by: None, ..a_record(OperationKind::RotateKey, key_snapshot()) };

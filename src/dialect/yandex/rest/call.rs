@@ -1,6 +1,9 @@
 //! One REST request: its message, its answer, its refusals.
 
 use super::super::errors::{WireError, rest_response, rest_response_with};
+use super::super::proto::yandex::cloud::access::{
+    ListAccessBindingsRequest, SetAccessBindingsRequest, UpdateAccessBindingsRequest,
+};
 use super::super::proto::yandex::cloud::kms::v1::{
     CancelSymmetricKeyVersionDestructionRequest, DeleteSymmetricKeyRequest, GenerateDataKeyRequest,
     GetSymmetricKeyRequest, ListSymmetricKeyOperationsRequest, ListSymmetricKeyVersionsRequest,
@@ -161,6 +164,7 @@ of_path!(
     SymmetricReEncryptRequest,
     GenerateDataKeyRequest,
 );
+of_path!(resource_id: ListAccessBindingsRequest, SetAccessBindingsRequest, UpdateAccessBindingsRequest);
 of_path!(operation_id: GetOperationRequest, CancelOperationRequest);
 
 /// Puts the id of the path into a message, which may repeat it but not name another one.
@@ -203,11 +207,15 @@ impl Call {
 
     /// The message in the body.
     pub async fn body<M: DeserializeOwned + Default>(self) -> Result<M, ServiceError> {
+        self.body_within(MAX_MESSAGE_BYTES).await
+    }
+
+    /// The message in a body of at most `max_bytes`.
+    pub async fn body_within<M: DeserializeOwned + Default>(self, max_bytes: usize) -> Result<M, ServiceError> {
         json::no_query(self.request.uri())?;
         check_content_type(self.request.headers().get(header::CONTENT_TYPE))?;
-        let too_large =
-            |_| ServiceError::Invalid(format!("the body must be complete and at most {MAX_MESSAGE_BYTES} bytes"));
-        let body = to_bytes(self.request.into_body(), MAX_MESSAGE_BYTES).await.map_err(too_large)?;
+        let too_large = |_| ServiceError::Invalid(format!("the body must be complete and at most {max_bytes} bytes"));
+        let body = to_bytes(self.request.into_body(), max_bytes).await.map_err(too_large)?;
         json::from_body(&body)
     }
 
@@ -239,6 +247,15 @@ fn check_content_type(value: Option<&HeaderValue>) -> Result<(), ServiceError> {
 
 /// Answers an authenticated request.
 pub async fn run(ctx: &RequestContext, request: Request, act: impl AsyncFnOnce(Call) -> Outcome) -> Response {
+    answer(RequestId(ctx.request_id.clone()), request, act).await
+}
+
+/// Answers a request that needs no caller.
+pub async fn run_open(request: Request, act: impl AsyncFnOnce(Call) -> Outcome) -> Response {
+    answer(gate::request_id(request.extensions()), request, act).await
+}
+
+async fn answer(request_id: RequestId, request: Request, act: impl AsyncFnOnce(Call) -> Outcome) -> Response {
     let notes = request.extensions().get::<RequestNotes>().cloned();
     match act(Call { request }).await {
         Ok(answer) => ok(answer),
@@ -246,7 +263,7 @@ pub async fn run(ctx: &RequestContext, request: Request, act: impl AsyncFnOnce(C
             if let Refusal::Error(error) = &refusal {
                 error.note(notes.as_ref());
             }
-            refused(&refusal, &RequestId(ctx.request_id.clone()))
+            refused(&refusal, &request_id)
         }
     }
 }
