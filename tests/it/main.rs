@@ -1,6 +1,7 @@
 //! Integration tests: real token, real database, real clients. One binary, so that it links once.
 
 mod attacks;
+mod auth_wire;
 mod ceremony;
 mod ceremony_adopt;
 mod ceremony_rig;
