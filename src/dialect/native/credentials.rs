@@ -3,7 +3,7 @@
 use super::super::yandex::convert::List;
 use super::super::yandex::rest::{Answer, Call, MethodNotAllowed, NO_SUCH_PATH, Outcome, Segments, run};
 use super::convert::{self, Window, invalid};
-use super::wire::{self, Credential, CredentialType, Credentials, Issued, NoFields, PageQuery};
+use super::wire::{self, Credential, CredentialType, Credentials, Issued, NoFields, Object, PageQuery};
 use crate::auth::certificate;
 use crate::domain::id::PrincipalId;
 use crate::domain::time::Timestamp;
@@ -41,7 +41,12 @@ async fn list(kms: &Kms, ctx: &RequestContext, principal: &str, query: &PageQuer
     Answer::of(&Credentials { credentials, next_page_token })
 }
 
-async fn issue(kms: &Kms, ctx: &RequestContext, principal: &str, body: wire::IssueCredential) -> Outcome {
+async fn issue(
+    kms: &Kms,
+    ctx: &RequestContext,
+    principal: &str,
+    Object(body): Object<wire::IssueCredential>,
+) -> Outcome {
     let now = kms.now();
     let request = read(convert::principal_id(principal)?, body, now)?;
     let IssuedCredential { record, secret } = kms.issue_credential(ctx, request).await?;
@@ -119,7 +124,8 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_micros(1_700_000_000_000_000);
 
     fn request(body: &str) -> Result<IssueCredential, ServiceError> {
-        read(PrincipalId::from_bytes([3; 16]), from_body(body.as_bytes())?, NOW)
+        let Object(body) = from_body(body.as_bytes())?;
+        read(PrincipalId::from_bytes([3; 16]), body, NOW)
     }
 
     #[rstest]

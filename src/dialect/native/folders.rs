@@ -4,7 +4,7 @@ use super::super::yandex::convert::List;
 use super::super::yandex::rest::{Answer, Call, MethodNotAllowed, Outcome, Segments, run};
 use super::bindings;
 use super::convert::{self, Window};
-use super::wire::{CreateFolder, Folder, Folders, NoFields, PageQuery};
+use super::wire::{CreateFolder, Folder, Folders, NoFields, Object, PageQuery};
 use crate::service::Kms;
 use crate::service::request::RequestContext;
 use axum::extract::{Extension, Request, State};
@@ -21,7 +21,7 @@ pub async fn folders(
     run(&ctx, request, async |call: Call| match *call.method() {
         Method::GET => list(&kms, &ctx, &call.query()?).await,
         Method::POST => {
-            let CreateFolder { name } = call.body().await?;
+            let Object(CreateFolder { name }) = call.body().await?;
             Answer::of(&Folder::from(kms.create_folder(&ctx, name).await?))
         }
         _ => MethodNotAllowed::with("GET, POST"),

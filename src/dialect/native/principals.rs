@@ -3,7 +3,7 @@
 use super::super::yandex::convert::List;
 use super::super::yandex::rest::{Answer, Call, MethodNotAllowed, Outcome, Segments, run};
 use super::convert::{self, Window};
-use super::wire::{self, NoFields, PageQuery, Principal, Principals, PrincipalsQuery};
+use super::wire::{self, NoFields, Object, PageQuery, Principal, Principals, PrincipalsQuery};
 use crate::service::Kms;
 use crate::service::identity::CreatePrincipal;
 use crate::service::request::RequestContext;
@@ -26,7 +26,7 @@ pub async fn principals(
     .await
 }
 
-async fn create(kms: &Kms, ctx: &RequestContext, body: wire::CreatePrincipal) -> Outcome {
+async fn create(kms: &Kms, ctx: &RequestContext, Object(body): Object<wire::CreatePrincipal>) -> Outcome {
     let kind = convert::principal_kind(body.r#type)?;
     let folder_id = convert::required_folder_id(&body.folder_id)?;
     let request = CreatePrincipal { folder_id, kind, name: body.name };

@@ -9,9 +9,33 @@ use crate::domain::time::Timestamp;
 use crate::service::ports::{
     self, Assurance, CredentialRecord, CredentialSecret, CredentialView, Protection, TokenDescription,
 };
-use serde::de::Error as _;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
+use std::marker::PhantomData;
+
+/// A body that has to be an object: the derived readers also take an array of the fields' values.
+#[derive(Debug, Default)]
+pub struct Object<M>(pub M);
+
+impl<'de, M: Deserialize<'de>> Deserialize<'de> for Object<M> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members<M>(PhantomData<M>);
+        impl<'de, M: Deserialize<'de>> Visitor<'de> for Members<M> {
+            type Value = Object<M>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, access: A) -> Result<Object<M>, A::Error> {
+                M::deserialize(MapAccessDeserializer::new(access)).map(Object)
+            }
+        }
+        deserializer.deserialize_map(Members(PhantomData))
+    }
+}
 
 /// A request without fields.
 #[derive(Debug, Default, Deserialize)]
