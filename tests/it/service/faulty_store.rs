@@ -55,7 +55,8 @@ impl FaultyStore {
     }
 
     fn commit(&self, name: &'static str) -> Result<(), StoreError> {
-        let planted = self.conflicts.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| (left > 0).then(|| left - 1));
+        let planted =
+            self.conflicts.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| (left > 0).then(|| left - 1));
         if planted.is_ok() { Err(StoreError::Conflict) } else { self.write(name) }
     }
 

@@ -2,9 +2,7 @@
 //! a refusal for want of a role comes before everything that stored data has to say.
 
 use super::super::in_own_process;
-use super::{
-    Object, Op, UNKNOWN_FOLDER, UNKNOWN_KEY, UNKNOWN_VERSION, World, encrypt, is_denied, re_encrypt, run,
-};
+use super::{Object, Op, UNKNOWN_FOLDER, UNKNOWN_KEY, UNKNOWN_VERSION, World, encrypt, is_denied, re_encrypt, run};
 use claviger::domain::Dialect;
 use claviger::domain::access::Role;
 use claviger::domain::id::{KeyId, OperationId};
