@@ -6,7 +6,7 @@
 
 use super::error::ServiceError;
 use super::invocations::{Counter, Invocations};
-use super::ports::{BindingScope, Material, Store, Stored, StoredMaterial};
+use super::ports::{KeyRecord, Material, Store, StoredMaterial};
 use crate::domain::access::Grants;
 use crate::domain::id::{KeyId, MaterialId};
 use crate::domain::key::Key;
@@ -72,11 +72,9 @@ impl KeyCache {
         if let Some(entry) = self.keys.get(&id) {
             return Ok(Some(entry));
         }
-        let Some(Stored { value: key, .. }) = self.store.key(id).await? else { return Ok(None) };
-        let primary = self.load_version(&key, key.primary_version).await?;
-        let primary = primary.ok_or_else(|| missing_primary(id))?;
-        let grants = Grants::of(&self.store.bindings(BindingScope::Key(id)).await?.value);
-        let entry = Arc::new(KeyEntry { key, primary, grants });
+        let Some(KeyRecord { key, primary, bindings }) = self.store.key_record(id).await? else { return Ok(None) };
+        let grants = Grants::of(&bindings);
+        let entry = Arc::new(KeyEntry { key: key.value, primary: self.entry(primary), grants });
         self.keys.insert(id, Arc::clone(&entry));
         Ok(Some(entry))
     }
@@ -93,7 +91,7 @@ impl KeyCache {
         if let Some(entry) = self.of_key(&key.key, id) {
             return Ok(Some(entry));
         }
-        let loaded = self.load_version(&key.key, id).await?;
+        let loaded = self.store.material(key.key.id, id).await?.map(|stored| self.entry(stored));
         if let Some(entry) = &loaded {
             self.versions.insert(id, Arc::clone(entry));
         }
@@ -104,14 +102,11 @@ impl KeyCache {
         self.versions.get(&id).filter(|entry| entry.version.key_id == key.id)
     }
 
-    async fn load_version(&self, key: &Key, id: MaterialId) -> Result<Option<Arc<VersionEntry>>, ServiceError> {
-        let Some(StoredMaterial { version, sealed }) = self.store.material(key.id, id).await? else {
-            return Ok(None);
-        };
+    fn entry(&self, StoredMaterial { version, sealed }: StoredMaterial) -> Arc<VersionEntry> {
         let version = version.value;
-        let material =
-            sealed.map(|sealed| Arc::new(Material { id, key_id: key.id, algorithm: version.algorithm, sealed }));
-        Ok(Some(Arc::new(VersionEntry { version, material, counter: self.invocations.counter(id) })))
+        let KeyVersion { id, key_id, algorithm, .. } = version;
+        let material = sealed.map(|sealed| Arc::new(Material { id, key_id, algorithm, sealed }));
+        Arc::new(VersionEntry { version, material, counter: self.invocations.counter(id) })
     }
 
     /// Keeps loaders and other changes of this key away until the guard is dropped.
@@ -128,8 +123,4 @@ impl KeyCache {
             self.versions.invalidate(&version_id);
         }
     }
-}
-
-fn missing_primary(id: KeyId) -> ServiceError {
-    ServiceError::Integrity(format!("the primary version of key {id} is missing"))
 }

@@ -1,11 +1,12 @@
 //! The store itself: reads on a small pool of connections, writes through the writer's queue.
 
 use super::locked::LockedStore;
+use super::paging::Part;
 use super::sql::Sql;
 use super::sqlite::Sqlite;
 use super::view::{Shared, View};
 use super::writer::{Done, Job, Request, Writer};
-use super::{due, reads};
+use super::{directory, due, reads};
 use crate::domain::access::BindingSet;
 use crate::domain::id::{CredentialId, FolderId, KeyId, MaterialId, OperationId, PrincipalId};
 use crate::domain::key::Key;
@@ -14,7 +15,7 @@ use crate::domain::time::Timestamp;
 use crate::domain::version::KeyVersion;
 use crate::service::ports::{
     BindingScope, Change, CredentialLookup, CredentialRecord, CredentialView, Cursor, Due, Folder, Heartbeat,
-    InvocationLease, Page, Principal, RememberedRequest, Store, StoreError, Stored, StoredMaterial,
+    InvocationLease, KeyRecord, Page, Principal, RememberedRequest, Store, StoreError, Stored, StoredMaterial,
 };
 use async_trait::async_trait;
 use std::fs::File;
@@ -28,6 +29,8 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 const READERS: usize = 4;
 /// Writes that may wait before callers do.
 const QUEUE: usize = 1024;
+/// Uses of credentials that are written at once: other writes do not wait long behind them.
+const USES: usize = 100;
 
 /// Counters for metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -163,77 +166,86 @@ impl Store for SqliteStore {
     }
 
     async fn folder(&self, id: FolderId) -> Result<Option<Folder>, StoreError> {
-        self.read(move |view| reads::folder(view, id)).await
+        self.read(move |view| directory::folder(view, id)).await
     }
 
     async fn first_folder(&self) -> Result<Option<Folder>, StoreError> {
-        self.read(reads::first_folder).await
+        self.read(directory::first_folder).await
     }
 
-    async fn folders(&self, _after: Option<Cursor>, _limit: u32) -> Result<Page<Folder>, StoreError> {
-        Err(StoreError::Bug("folders".to_owned()))
+    async fn folders(&self, after: Option<Cursor>, limit: u32) -> Result<Page<Folder>, StoreError> {
+        self.read(move |view| directory::folders(view, Part { after, limit })).await
     }
 
     async fn bindings(&self, scope: BindingScope) -> Result<Stored<BindingSet>, StoreError> {
-        match scope {
-            BindingScope::Folder(folder) => self.read(move |view| reads::bindings(view, folder)).await,
-            BindingScope::Service | BindingScope::Key(_) => Ok(Stored { value: BindingSet::default(), row_seq: 0 }),
-        }
+        self.read(move |view| directory::bindings(view, scope)).await
     }
 
     async fn principal(&self, id: PrincipalId) -> Result<Option<Stored<Principal>>, StoreError> {
-        self.read(move |view| reads::principal(view, id)).await
+        self.read(move |view| directory::principal(view, id)).await
     }
 
     async fn first_principal(&self, folder: FolderId) -> Result<Option<Principal>, StoreError> {
-        self.read(move |view| reads::first_principal(view, folder)).await
+        self.read(move |view| directory::first_principal(view, folder)).await
     }
 
-    async fn principals(&self, _: FolderId, _: Option<Cursor>, _: u32) -> Result<Page<Principal>, StoreError> {
-        Err(StoreError::Bug("principals".to_owned()))
+    async fn principals(
+        &self,
+        folder: FolderId,
+        after: Option<Cursor>,
+        limit: u32,
+    ) -> Result<Page<Principal>, StoreError> {
+        self.read(move |view| directory::principals(view, folder, Part { after, limit })).await
     }
 
     async fn credential(&self, lookup: CredentialLookup) -> Result<Option<Stored<CredentialRecord>>, StoreError> {
-        match lookup {
-            CredentialLookup::TokenSha256(sha256) => {
-                self.read(move |view| reads::credential_by_token(view, &sha256)).await
-            }
-            _ => Ok(None),
-        }
-    }
-
-    async fn credentials(&self, _: PrincipalId, _: Option<Cursor>, _: u32) -> Result<Page<CredentialView>, StoreError> {
-        Err(StoreError::Bug("credentials".to_owned()))
-    }
-
-    async fn record_uses(&self, _: Vec<(CredentialId, Timestamp)>) -> Result<(), StoreError> {
-        Err(StoreError::Bug("uses".to_owned()))
-    }
-
-    async fn last_used_at(&self, _: CredentialId) -> Result<Option<Timestamp>, StoreError> {
-        Err(StoreError::Bug("uses".to_owned()))
-    }
-
-    async fn keys_naming(
-        &self,
-        _: PrincipalId,
-        _: FolderId,
-        _: Option<Cursor>,
-        _: u32,
-    ) -> Result<Page<KeyView>, StoreError> {
-        Err(StoreError::Bug("keys".to_owned()))
+        self.read(move |view| directory::credential(view, &lookup)).await
     }
 
     async fn credentials_of(&self, principal: PrincipalId) -> Result<Vec<Stored<CredentialRecord>>, StoreError> {
-        self.read(move |view| reads::credentials_of(view, principal)).await
+        self.read(move |view| directory::credentials_of(view, principal)).await
+    }
+
+    async fn credentials(
+        &self,
+        principal: PrincipalId,
+        after: Option<Cursor>,
+        limit: u32,
+    ) -> Result<Page<CredentialView>, StoreError> {
+        self.read(move |view| directory::credentials(view, principal, Part { after, limit })).await
+    }
+
+    async fn record_uses(&self, uses: Vec<(CredentialId, Timestamp)>) -> Result<(), StoreError> {
+        for batch in uses.chunks(USES) {
+            self.write(Job::Uses(batch.to_vec())).await?;
+        }
+        Ok(())
+    }
+
+    async fn last_used_at(&self, credential: CredentialId) -> Result<Option<Timestamp>, StoreError> {
+        self.read(move |view| directory::last_used_at(view, credential)).await
     }
 
     async fn key(&self, id: KeyId) -> Result<Option<Stored<Key>>, StoreError> {
         self.read(move |view| reads::key(view, id)).await
     }
 
+    async fn key_record(&self, id: KeyId) -> Result<Option<KeyRecord>, StoreError> {
+        self.read(move |view| reads::key_record(view, id)).await
+    }
+
     async fn keys(&self, folder: FolderId, after: Option<Cursor>, limit: u32) -> Result<Page<KeyView>, StoreError> {
-        self.read(move |view| reads::keys(view, folder, after, limit)).await
+        self.read(move |view| reads::keys(view, folder, Part { after, limit })).await
+    }
+
+    async fn keys_naming(
+        &self,
+        principal: PrincipalId,
+        folder: FolderId,
+        after: Option<Cursor>,
+        limit: u32,
+    ) -> Result<Page<KeyView>, StoreError> {
+        self.read(move |view| reads::keys_naming(view, principal, folder, Part { after, limit })).await
     }
 
     async fn material(&self, key: KeyId, version: MaterialId) -> Result<Option<StoredMaterial>, StoreError> {

@@ -6,7 +6,8 @@ use super::seal::sha256;
 use super::sql::{Fields, Value, int, json};
 use super::table::{self, COUNTERS, KEYS, VERSIONS};
 use super::view::alarm;
-use crate::domain::id::{KeyId, MaterialId};
+use crate::domain::access::BindingSet;
+use crate::domain::id::{CredentialId, KeyId, MaterialId, PrincipalId};
 use crate::domain::key::{Key, KeyState};
 use crate::domain::operation::Operation;
 use crate::domain::time::Timestamp;
@@ -14,6 +15,10 @@ use crate::domain::version::KeyVersion;
 use crate::service::ports::{
     BindingScope, BlobUpdate, Change, InvocationLease, RememberedRequest, SealedMaterial, StoreError, Stored,
 };
+use std::collections::BTreeSet;
+
+/// Removes a key from the index over the principals that its bindings name: key.
+pub(super) const UNNAME_KEY_STATEMENT: &str = "DELETE FROM bound_keys WHERE key_id = ?1";
 
 /// Applies the changes of one commit.
 pub(super) fn apply(edit: &mut Edit<'_>, changes: &[Change]) -> Result<(), StoreError> {
@@ -28,7 +33,9 @@ const fn rank(change: &Change) -> u8 {
         Change::InsertFolder(_) => 0,
         Change::InsertPrincipal(_) => 1,
         Change::InsertKey(_) => 2,
-        _ => 3,
+        // A certificate may be issued anew in the commit that revokes its old credential.
+        Change::UpdateCredential(_) => 3,
+        _ => 4,
     }
 }
 
@@ -36,17 +43,14 @@ fn apply_one(edit: &mut Edit<'_>, change: &Change) -> Result<(), StoreError> {
     match change {
         Change::InsertFolder(folder) => edit.insert(&table::FOLDERS, rows::folder_row(folder)),
         Change::InsertPrincipal(principal) => edit.insert(&table::PRINCIPALS, rows::principal_row(principal)),
+        Change::UpdatePrincipal(Stored { value, row_seq }) => {
+            edit.update(&table::PRINCIPALS, *row_seq, rows::principal_row(value))
+        }
         Change::InsertCredential(credential) => edit.insert(&table::CREDENTIALS, rows::credential_row(credential)),
         Change::UpdateCredential(Stored { value, row_seq }) => {
             edit.update(&table::CREDENTIALS, *row_seq, rows::credential_row(value))
         }
-        Change::PutBindings(BindingScope::Folder(folder), Stored { value, row_seq: 0 }) => {
-            edit.insert(&table::BINDINGS, rows::binding_set_row(*folder, value)?)
-        }
-        Change::PutBindings(BindingScope::Folder(folder), Stored { value, row_seq }) => {
-            edit.update(&table::BINDINGS, *row_seq, rows::binding_set_row(*folder, value)?)
-        }
-        Change::PutBindings(..) | Change::UpdatePrincipal(_) => Err(StoreError::Bug("access".to_owned())),
+        Change::PutBindings(scope, set) => put_bindings(edit, *scope, set),
         Change::InsertKey(key) => edit.insert(&KEYS, rows::key_row(key)?),
         Change::UpdateKey(key) => update_key(edit, &key.value, key.row_seq),
         Change::InsertVersion(version, sealed) => insert_version(edit, version, sealed),
@@ -57,9 +61,56 @@ fn apply_one(edit: &mut Edit<'_>, change: &Change) -> Result<(), StoreError> {
     }
 }
 
+fn put_bindings(edit: &mut Edit<'_>, scope: BindingScope, set: &Stored<BindingSet>) -> Result<(), StoreError> {
+    let (table, primary_key) = rows::binding_set_place(scope);
+    let row = rows::binding_set_row(primary_key, &set.value)?;
+    if set.row_seq == 0 { edit.insert(table, row) } else { edit.update(table, set.row_seq, row) }?;
+    let BindingScope::Key(id) = scope else { return Ok(()) };
+    let key = edit.view.find(&KEYS, &Value::from(id.as_bytes()))?;
+    let key = key.ok_or_else(|| StoreError::Bug(format!("bindings of key {id}, which is not there")))?;
+    name_key(edit, &rows::key(&key)?.value, &set.value)
+}
+
+/// Writes the index from principals to a key anew: what is not ours in it goes, and what was lost comes back.
+fn name_key(edit: &Edit<'_>, key: &Key, set: &BindingSet) -> Result<(), StoreError> {
+    edit.view.sql.execute(UNNAME_KEY_STATEMENT, &[Value::from(key.id.as_bytes())])?;
+    let statement = "INSERT INTO bound_keys (principal_id, key_folder_id, key_created_at, key_id)
+        VALUES (?1, ?2, ?3, ?4)";
+    for principal in named(set) {
+        let params = [
+            Value::from(principal.as_bytes()),
+            Value::from(key.folder_id.as_bytes()),
+            Value::from(key.created_at),
+            Value::from(key.id.as_bytes()),
+        ];
+        edit.view.sql.execute(statement, &params)?;
+    }
+    Ok(())
+}
+
+/// The principals of ours that a set may give something to.
+fn named(set: &BindingSet) -> BTreeSet<PrincipalId> {
+    set.as_slice().iter().filter_map(|binding| binding.subject.principal()).map(|(_, id)| id).collect()
+}
+
+/// Writes down when credentials were last used.
+pub(super) fn record_uses(edit: &Edit<'_>, uses: &[(CredentialId, Timestamp)]) -> Result<(), StoreError> {
+    let statement = "INSERT INTO credential_uses (credential_id, last_used_at) VALUES (?1, ?2)
+        ON CONFLICT (credential_id) DO UPDATE SET last_used_at = max(last_used_at, excluded.last_used_at)";
+    for (credential, at) in uses {
+        edit.view.sql.execute(statement, &[Value::from(credential.as_bytes()), Value::from(*at)])?;
+    }
+    Ok(())
+}
+
 fn update_key(edit: &mut Edit<'_>, key: &Key, row_seq: u64) -> Result<(), StoreError> {
     edit.update(&KEYS, row_seq, rows::key_row(key)?)?;
-    if matches!(key.state, KeyState::Deleted { .. }) && has_material(edit, key.id)? {
+    if !matches!(key.state, KeyState::Deleted { .. }) {
+        return Ok(());
+    }
+    // No list shows it any more.
+    edit.view.sql.execute(UNNAME_KEY_STATEMENT, &[Value::from(key.id.as_bytes())])?;
+    if has_material(edit, key.id)? {
         let statement = "INSERT INTO deletions_under_way (key_id) VALUES (?1) ON CONFLICT (key_id) DO NOTHING";
         edit.view.sql.execute(statement, &[Value::from(key.id.as_bytes())])?;
     }

@@ -59,7 +59,7 @@ impl<'a> Edit<'a> {
     }
 
     fn sealed(&self, table: &Table, row_seq: u64, columns: Row) -> (Row, Head) {
-        let row_mac = self.view.shared.keys.row_mac(table.name, row_seq, &columns);
+        let row_mac = self.view.shared.keys.row_mac(table, row_seq, &columns);
         let mut params = columns;
         params.extend([int(row_seq), Value::from(&row_mac)]);
         (params, Head { row_seq, row_mac: row_mac.to_vec() })

@@ -11,16 +11,18 @@
 //! | `table`, `rows` | tables, and domain values as columns |
 //! | `seal`, `tree` | MACs of rows, and the state tree over all of them |
 //! | `view`, `edit` | reading checked rows, and writing sealed ones |
-//! | `reads`, `due`, `changes` | what the port can be asked |
+//! | `directory`, `reads`, `paging`, `due`, `changes` | what the port can be asked |
 //! | `writer`, `adapter`, `locked` | the threads around it |
 //!
 //! docs/adr/0003-state-tree.md says what the MACs and the tree find, and what they do not.
 
 mod adapter;
 mod changes;
+mod directory;
 mod due;
 mod edit;
 mod locked;
+mod paging;
 mod reads;
 mod rows;
 mod seal;

@@ -1,80 +1,38 @@
-//! Reads, each inside of one short transaction. Lists are cut at [`MAX_ROWS`].
+//! Reads of keys and of what belongs to them, each inside of one short transaction.
 
-use super::rows;
+use super::paging::{Listing, MAX_ROWS, Part, cut, place};
 use super::seal::{same, sha256};
 use super::sql::{Fields, Row, Value};
 use super::table::{self, KEYS, VERSIONS};
-use super::view::{Checked, View, alarm};
-use crate::domain::access::BindingSet;
+use super::view::{View, alarm};
+use super::{directory, rows};
 use crate::domain::id::{FolderId, KeyId, MaterialId, OperationId, PrincipalId};
 use crate::domain::key::Key;
 use crate::domain::operation::{KeyView, Operation};
 use crate::domain::version::KeyVersion;
 use crate::service::ports::{
-    CredentialRecord, Cursor, Folder, Heartbeat, Page, Principal, RememberedRequest, SealedMaterial, StoreError,
-    Stored, StoredMaterial,
+    BindingScope, Cursor, Heartbeat, KeyRecord, Page, RememberedRequest, SealedMaterial, StoreError, Stored,
+    StoredMaterial,
 };
 
-/// The most rows of one answer: a read must not hold its snapshot for long, because the WAL cannot be emptied
-/// meanwhile.
-const MAX_ROWS: u32 = 1000;
-
 type Read<T> = Result<T, StoreError>;
-
-/// A folder by id.
-pub(super) fn folder(view: &View<'_>, id: FolderId) -> Read<Option<Folder>> {
-    view.find(&table::FOLDERS, &Value::from(id.as_bytes()))?.as_ref().map(rows::folder).transpose()
-}
-
-/// The oldest folder.
-pub(super) fn first_folder(view: &View<'_>) -> Read<Option<Folder>> {
-    let statement = format!("{} ORDER BY created_at, id LIMIT 1", table::FOLDERS.select);
-    let row = view.sql.query_one(&statement, &[])?;
-    row.map(|row| rows::folder(&view.check(&table::FOLDERS, row)?)).transpose()
-}
-
-/// A folder's bindings.
-pub(super) fn bindings(view: &View<'_>, folder: FolderId) -> Read<Stored<BindingSet>> {
-    let row = view.find(&table::BINDINGS, &Value::from(folder.as_bytes()))?;
-    row.as_ref().map_or_else(|| Ok(Stored { value: BindingSet::default(), row_seq: 0 }), rows::binding_set)
-}
-
-/// A principal by id.
-pub(super) fn principal(view: &View<'_>, id: PrincipalId) -> Read<Option<Stored<Principal>>> {
-    let row = view.find(&table::PRINCIPALS, &Value::from(id.as_bytes()))?;
-    row.map(|row| Ok(Stored { value: rows::principal(&row)?, row_seq: row.row_seq })).transpose()
-}
-
-/// The oldest principal of a folder.
-pub(super) fn first_principal(view: &View<'_>, folder: FolderId) -> Read<Option<Principal>> {
-    let statement = format!("{} WHERE folder_id = ?1 ORDER BY created_at, id LIMIT 1", table::PRINCIPALS.select);
-    let row = view.sql.query_one(&statement, &[Value::from(folder.as_bytes())])?;
-    row.map(|row| rows::principal(&view.check(&table::PRINCIPALS, row)?)).transpose()
-}
-
-/// A credential by its token's hash.
-pub(super) fn credential_by_token(view: &View<'_>, sha256: &[u8; 32]) -> Read<Option<Stored<CredentialRecord>>> {
-    let statement = format!("{} WHERE token_sha256 = ?1 LIMIT 1", table::CREDENTIALS.select);
-    let row = view.sql.query_one(&statement, &[Value::from(sha256)])?;
-    row.map(|row| rows::credential(&view.check(&table::CREDENTIALS, row)?)).transpose()
-}
-
-/// A principal's credentials that are not revoked.
-pub(super) fn credentials_of(view: &View<'_>, principal: PrincipalId) -> Read<Vec<Stored<CredentialRecord>>> {
-    let statement = format!(
-        "{} WHERE principal_id = ?1 AND revoked_at IS NULL ORDER BY created_at, id LIMIT ?2",
-        table::CREDENTIALS.select
-    );
-    let rows = view.sql.query(&statement, &[Value::from(principal.as_bytes()), Value::from(MAX_ROWS)])?;
-    view.check_all(&table::CREDENTIALS, rows)?.iter().map(rows::credential).collect()
-}
 
 /// A key by id.
 pub(super) fn key(view: &View<'_>, id: KeyId) -> Read<Option<Stored<Key>>> {
     view.find(&KEYS, &Value::from(id.as_bytes()))?.as_ref().map(rows::key).transpose()
 }
 
-/// The statement of [`keys`]: folder, creation time and id of the row before, limit.
+/// A key with what its use needs.
+pub(super) fn key_record(view: &View<'_>, id: KeyId) -> Read<Option<KeyRecord>> {
+    let Some(key) = key(view, id)? else { return Ok(None) };
+    let primary_version = key.value.primary_version;
+    let primary = material(view, id, primary_version)?;
+    let primary = primary.ok_or_else(|| alarm(&VERSIONS, &Value::from(primary_version.as_bytes())))?;
+    let bindings = directory::bindings(view, BindingScope::Key(id))?.value;
+    Ok(Some(KeyRecord { key, primary, bindings }))
+}
+
+/// The statement of [`keys`].
 pub(super) fn keys_statement() -> String {
     format!(
         "{} WHERE folder_id = ?1 AND state = 'live' AND (created_at, id) > (?2, ?3) ORDER BY created_at, id LIMIT ?4",
@@ -83,31 +41,47 @@ pub(super) fn keys_statement() -> String {
 }
 
 /// A folder's live keys.
-pub(super) fn keys(view: &View<'_>, folder: FolderId, after: Option<Cursor>, limit: u32) -> Read<Page<KeyView>> {
-    let (at, id) = after.map_or((i64::MIN, Vec::new()), |cursor| (cursor.at, cursor.id.to_vec()));
-    let limit = limit.min(MAX_ROWS);
-    let params = [Value::from(folder.as_bytes()), Value::Int(at), Value::Blob(id), Value::from(limit + 1)];
-    let rows = view.sql.query(&keys_statement(), &params)?;
-    let (rows, more) = cut(rows, limit);
-    let items: Vec<KeyView> =
-        view.check_all(&KEYS, rows)?.iter().map(|row| key_view(view, row)).collect::<Result<_, _>>()?;
-    let last = items.last().map(|item| Cursor { at: item.key.created_at.as_micros(), id: *item.key.id.as_bytes() });
-    Ok(Page { items, next: last.filter(|_| more) })
+pub(super) fn keys(view: &View<'_>, folder: FolderId, part: Part) -> Read<Page<KeyView>> {
+    let list = Listing { statement: &keys_statement(), filter: [folder.as_bytes()] };
+    list.page(view, part, |row| key_view(view, row), key_place)
 }
 
-fn key_view(view: &View<'_>, row: &Checked) -> Read<KeyView> {
-    let key = rows::key(row)?.value;
+/// The statement of [`keys_naming`]. SQLite takes the tables of a `CROSS JOIN` in this order: begun at the keys, the
+/// search would walk the whole folder.
+pub(super) fn keys_naming_statement() -> String {
+    format!(
+        "SELECT {} FROM bound_keys CROSS JOIN keys
+        WHERE id = key_id AND principal_id = ?1 AND key_folder_id = ?2 AND (key_created_at, key_id) > (?3, ?4)
+        AND state = 'live' AND folder_id = key_folder_id AND created_at = key_created_at
+        ORDER BY key_created_at, key_id LIMIT ?5",
+        KEYS.list
+    )
+}
+
+/// A folder's live keys whose own bindings name a principal, as far as the index says.
+///
+/// Nobody gains by changing the index: an entry only leads to a key, whose row is checked and must be live, of this
+/// folder and of the entry's age. Whether the key is shown is decided by its bindings, which are sealed. A removed
+/// entry hides a key from the list, not from whoever asks for it by its id.
+pub(super) fn keys_naming(
+    view: &View<'_>,
+    principal: PrincipalId,
+    folder: FolderId,
+    part: Part,
+) -> Read<Page<KeyView>> {
+    let list = Listing { statement: &keys_naming_statement(), filter: [principal.as_bytes(), folder.as_bytes()] };
+    list.page(view, part, |row| key_view(view, row), key_place)
+}
+
+fn key_place(item: &KeyView) -> Cursor {
+    place(item.key.created_at, item.key.id.as_bytes())
+}
+
+fn key_view(view: &View<'_>, row: Row) -> Read<KeyView> {
+    let key = rows::key(&view.check(&KEYS, row)?)?.value;
     let primary_key = Value::from(key.primary_version.as_bytes());
     let primary = view.find(&VERSIONS, &primary_key)?.ok_or_else(|| alarm(&VERSIONS, &primary_key))?;
     Ok(KeyView { key, primary: rows::version(&primary)?.0.value })
-}
-
-/// At most `limit` rows, and whether there were more.
-fn cut(mut rows: Vec<Row>, limit: u32) -> (Vec<Row>, bool) {
-    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    let more = rows.len() > limit;
-    rows.truncate(limit);
-    (rows, more)
 }
 
 /// A version and its material.

@@ -1,6 +1,7 @@
 //! What the row-MAC key is used for: MACs of rows, leaf hashes and the root of the state tree.
 
 use super::sql::Value;
+use super::table::Table;
 use aws_lc_rs::{constant_time, digest, hmac};
 use std::collections::BTreeMap;
 
@@ -85,12 +86,12 @@ impl SealKeys {
         Self { row, tree }
     }
 
-    /// The MAC of a row: over its table, its sequence number and all its columns, the primary key being the first.
-    pub(super) fn row_mac(&self, table: &str, row_seq: u64, columns: &[Value]) -> Hash {
+    /// The MAC of a row: over its table, its sequence number and its columns, the primary key being the first.
+    pub(super) fn row_mac(&self, table: &Table, row_seq: u64, columns: &[Value]) -> Hash {
         let mut message = b"claviger-row-1".to_vec();
-        encode(&Value::from(table), &mut message);
+        encode(&Value::from(table.name), &mut message);
         message.extend_from_slice(&row_seq.to_be_bytes());
-        for column in columns {
+        for column in table.covered(columns) {
             encode(column, &mut message);
         }
         sign(&self.row, &message)

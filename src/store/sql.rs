@@ -101,6 +101,11 @@ impl<'a> Fields<'a> {
         self.values.next().ok_or_else(|| StoreError::Bug(format!("a row of {} is too short", self.table)))
     }
 
+    /// Passes over a column.
+    pub(super) fn skip(&mut self) -> Result<(), StoreError> {
+        self.next().map(|_| ())
+    }
+
     /// An integer or NULL.
     pub(super) fn optional_int(&mut self) -> Result<Option<i64>, StoreError> {
         match self.next()? {
@@ -148,10 +153,15 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// Exactly `N` bytes, or NULL.
+    pub(super) fn optional_array<const N: usize>(&mut self) -> Result<Option<[u8; N]>, StoreError> {
+        let bytes = self.optional_bytes()?;
+        bytes.map(|bytes| bytes.try_into().map_err(|_| self.nonsense())).transpose()
+    }
+
     /// Exactly `N` bytes.
     pub(super) fn bytes<const N: usize>(&mut self) -> Result<[u8; N], StoreError> {
-        let bytes = self.optional_bytes()?.ok_or_else(|| self.nonsense())?;
-        bytes.try_into().map_err(|_| self.nonsense())
+        self.optional_array()?.ok_or_else(|| self.nonsense())
     }
 
     /// A value kept as JSON.

@@ -7,6 +7,10 @@ use std::sync::LazyLock;
 pub(super) struct Table {
     /// Its name.
     pub(super) name: &'static str,
+    /// How many columns of its own it had at first.
+    first_columns: usize,
+    /// All columns, as lists of them are selected.
+    pub(super) list: String,
     /// `SELECT` of all columns, to be followed by a condition.
     pub(super) select: String,
     /// `SELECT` of the row with primary key `?1`.
@@ -18,8 +22,9 @@ pub(super) struct Table {
 }
 
 impl Table {
-    fn new(name: &'static str, columns: &[&str]) -> Self {
-        let all: Vec<&str> = columns.iter().copied().chain(["row_seq", "row_mac"]).collect();
+    /// A table that was made with the columns `first` and got those of `appended` later.
+    pub(super) fn new(name: &'static str, first: &[&str], appended: &[&str]) -> Self {
+        let all: Vec<&str> = first.iter().chain(appended).copied().chain(["row_seq", "row_mac"]).collect();
         let key = all[0];
         let list = all.join(", ");
         let numbers: Vec<String> = (1..=all.len()).map(|number| format!("?{number}")).collect();
@@ -28,6 +33,7 @@ impl Table {
         let select = format!("SELECT {list} FROM {name}");
         Self {
             name,
+            first_columns: first.len(),
             select_by_key: format!("{select} WHERE {key} = ?1"),
             insert: format!("INSERT INTO {name} ({list}) VALUES ({})", numbers.join(", ")),
             update: format!(
@@ -36,7 +42,18 @@ impl Table {
                 all.len() + 1
             ),
             select,
+            list,
         }
+    }
+
+    /// Those of a row's own columns that its MAC is over: the first ones always, an appended one only if it or one after
+    /// it is not NULL.
+    ///
+    /// A row that was written before a column was appended holds NULL there and keeps its MAC. Nothing is lost by it:
+    /// what is cut off is known to be NULL, so that no two rows of a table have the same covered columns.
+    pub(super) fn covered<'a>(&self, columns: &'a [Value]) -> &'a [Value] {
+        let last = columns.iter().rposition(|column| *column != Value::Null).map_or(0, |index| index + 1);
+        &columns[..last.max(self.first_columns).min(columns.len())]
     }
 }
 
@@ -52,10 +69,14 @@ pub(super) fn printable(primary_key: &Value) -> String {
 }
 
 macro_rules! tables {
-    ($($(#[$doc:meta])* $table:ident = $name:literal [$($column:literal),* $(,)?];)*) => {
+    ($(
+        $(#[$doc:meta])*
+        $table:ident = $name:literal [$($first:literal),* $(,)?] $(+ [$($appended:literal),* $(,)?])?;
+    )*) => {
         $(
             $(#[$doc])*
-            pub(super) static $table: LazyLock<Table> = LazyLock::new(|| Table::new($name, &[$($column),*]));
+            pub(super) static $table: LazyLock<Table> =
+                LazyLock::new(|| Table::new($name, &[$($first),*], &[$($($appended),*)?]));
         )*
     };
 }
@@ -66,13 +87,17 @@ tables! {
     /// Tenants.
     FOLDERS = "folders" ["id", "account_id", "name", "created_at"];
     /// People and programs.
-    PRINCIPALS = "principals" ["id", "folder_id", "kind", "name", "created_at"];
+    PRINCIPALS = "principals" ["id", "folder_id", "kind", "name", "created_at"] + ["deleted_at"];
     /// Their credentials.
     CREDENTIALS = "credentials" [
         "id", "principal_id", "folder_id", "name", "kind", "token_sha256", "created_at", "expires_at", "revoked_at",
-    ];
+    ] + ["handle", "sealed_by", "secret"];
     /// Sets of bindings, one row per folder.
     BINDINGS = "bindings" ["folder_id", "bindings"];
+    /// The set of bindings of the service.
+    SERVICE_BINDINGS = "service_bindings" ["id", "bindings"];
+    /// Sets of bindings, one row per key that ever had one.
+    KEY_BINDINGS = "key_bindings" ["key_id", "bindings"];
     /// Keys.
     KEYS = "keys" [
         "id", "folder_id", "created_by_dialect", "key_tag", "key_name", "region", "name", "description", "labels",
@@ -92,11 +117,13 @@ tables! {
 }
 
 /// Every table above, and the two that follow from their rows: all are empty before the first unlock.
-pub(super) const SEALED: [&str; 10] = [
+pub(super) const SEALED: [&str; 12] = [
     "folders",
     "principals",
     "credentials",
     "bindings",
+    "service_bindings",
+    "key_bindings",
     "keys",
     "versions",
     "counters",

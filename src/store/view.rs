@@ -117,7 +117,7 @@ impl<'a> View<'a> {
         };
         let row_seq = u64::try_from(row_seq).map_err(|_| alarm(table, &primary_key))?;
         let head = self.head(table, &primary_key)?.ok_or_else(|| alarm(table, &primary_key))?;
-        let expected = self.shared.keys.row_mac(table.name, row_seq, &row);
+        let expected = self.shared.keys.row_mac(table, row_seq, &row);
         if !same(&expected, &row_mac) || head.row_seq != row_seq || !same(&head.row_mac, &row_mac) {
             return Err(alarm(table, &primary_key));
         }

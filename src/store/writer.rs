@@ -11,7 +11,7 @@ use super::table::TOKEN_BINDING;
 use super::tree::Tree;
 use super::view::{Shared, View};
 use super::{changes, rows};
-use crate::domain::id::MaterialId;
+use crate::domain::id::{CredentialId, MaterialId};
 use crate::domain::time::Timestamp;
 use crate::service::ports::{Change, Heartbeat, InvocationLease, StoreError};
 use std::collections::BTreeSet;
@@ -31,6 +31,8 @@ pub(super) enum Job {
     Beat(Heartbeat),
     /// Forget requests.
     Forget(Timestamp),
+    /// Write down when credentials were last used.
+    Uses(Vec<(CredentialId, Timestamp)>),
     /// Seal the token binding, given as JSON. `first`: there is no state tree yet.
     Bind {
         /// The record; `None` if there is none.
@@ -183,6 +185,7 @@ fn act(edit: &mut Edit<'_>, tree: &Tree, job: &Job) -> Result<Done, StoreError> 
         Job::Lease(material, count) => changes::lease(edit, *material, *count).map(Done::Lease),
         Job::Beat(beat) => edit.put(&super::table::HEARTBEAT, rows::heartbeat_row(beat)).map(|()| Done::Plain),
         Job::Forget(now) => changes::forget(edit, *now).map(|()| Done::Plain),
+        Job::Uses(uses) => changes::record_uses(edit, uses).map(|()| Done::Plain),
         Job::Bind { binding, first } => bind(edit, tree, binding.as_deref(), *first).map(|()| Done::Plain),
         Job::Erase => Err(StoreError::Bug("the WAL cannot be emptied inside of a transaction".to_owned())),
     }

@@ -8,7 +8,7 @@ mod token;
 pub use ambient::{BootInstant, Clock, IdSource};
 pub use store::{
     BindingScope, BlobUpdate, Change, CredentialLookup, CredentialRecord, CredentialSecret, CredentialView, Cursor,
-    Due, Folder, Heartbeat, InvocationLease, Page, Principal, RememberedRequest, Store, StoreError, Stored,
+    Due, Folder, Heartbeat, InvocationLease, KeyRecord, Page, Principal, RememberedRequest, Store, StoreError, Stored,
     StoredMaterial, TokenStateStore,
 };
 pub use token::{

@@ -157,9 +157,21 @@ pub struct StoredMaterial {
     pub sealed: Option<SealedMaterial>,
 }
 
+/// A key with what its use needs, read at one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyRecord {
+    /// The key.
+    pub key: Stored<Key>,
+    /// Its primary version.
+    pub primary: StoredMaterial,
+    /// Its own bindings.
+    pub bindings: BindingSet,
+}
+
 /// Where a list goes on: after the row with these values (keyset pagination).
 ///
-/// Keys are ordered by creation time and id, versions by number (`at` = number), operations newest first.
+/// Folders, principals, credentials and keys are ordered by creation time and id, versions by number (`at` = number),
+/// operations newest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cursor {
     /// The order column's value: microseconds or number.
@@ -274,7 +286,8 @@ pub trait Store: Send + Sync {
     /// Applies all changes in one transaction, durable when it returns.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] if a row is not at the named sequence; nothing is changed then.
+    /// [`StoreError::Conflict`] if a row is not at the named sequence, or if an id, a name or the handle of a credential is
+    /// taken; nothing is changed then.
     async fn commit(&self, changes: Vec<Change>) -> Result<(), StoreError>;
 
     /// The folder with this id.
@@ -307,17 +320,21 @@ pub trait Store: Send + Sync {
         after: Option<Cursor>,
         limit: u32,
     ) -> Result<Page<CredentialView>, StoreError>;
-    /// Writes down when credentials were last used. A later time that is there already stays.
+    /// Writes down when credentials were last used. A later time that is there already stays. After an error some of
+    /// them may be written: a repetition does no harm.
     async fn record_uses(&self, uses: Vec<(CredentialId, Timestamp)>) -> Result<(), StoreError>;
     /// When a credential was last used, as far as it was written down.
     async fn last_used_at(&self, credential: CredentialId) -> Result<Option<Timestamp>, StoreError>;
 
     /// The key with this id, in any state.
     async fn key(&self, id: KeyId) -> Result<Option<Stored<Key>>, StoreError>;
+    /// The key with this id, in any state, with its primary version and its own bindings.
+    async fn key_record(&self, id: KeyId) -> Result<Option<KeyRecord>, StoreError>;
     /// Live keys of a folder with their primary versions, oldest first.
     async fn keys(&self, folder: FolderId, after: Option<Cursor>, limit: u32) -> Result<Page<KeyView>, StoreError>;
     /// Live keys of a folder whose own bindings name a principal, oldest first. The list comes from an index: whoever
-    /// shows one of these keys decides by the key's bindings.
+    /// shows one of these keys decides by the key's bindings. A changed index can lead to no other keys than live ones of
+    /// this folder that were checked; it may lack some.
     async fn keys_naming(
         &self,
         principal: PrincipalId,

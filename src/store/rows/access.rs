@@ -1,9 +1,10 @@
-//! Folders, principals, credentials and bindings.
+//! Folders, principals and bindings.
 
 use crate::domain::access::{BindingSet, PrincipalKind};
-use crate::domain::id::{AccountId, CredentialId, FolderId, PrincipalId};
-use crate::service::ports::{CredentialRecord, CredentialSecret, Folder, Principal, StoreError, Stored};
+use crate::domain::id::{AccountId, FolderId, PrincipalId};
+use crate::service::ports::{BindingScope, Folder, Principal, StoreError, Stored};
 use crate::store::sql::{Row, Value, int, json};
+use crate::store::table::{BINDINGS, KEY_BINDINGS, SERVICE_BINDINGS, Table};
 use crate::store::view::Checked;
 
 /// The columns of a folder.
@@ -39,13 +40,14 @@ pub(in crate::store) fn principal_row(principal: &Principal) -> Row {
         Value::from(kind),
         Value::from(principal.name.as_str()),
         Value::from(principal.created_at),
+        Value::from(principal.deleted_at),
     ]
 }
 
 /// A principal.
-pub(in crate::store) fn principal(row: &Checked) -> Result<Principal, StoreError> {
+pub(in crate::store) fn principal(row: &Checked) -> Result<Stored<Principal>, StoreError> {
     let mut fields = row.fields();
-    Ok(Principal {
+    let value = Principal {
         id: PrincipalId::from_bytes(fields.bytes()?),
         folder_id: FolderId::from_bytes(fields.bytes()?),
         kind: match fields.text()? {
@@ -55,53 +57,28 @@ pub(in crate::store) fn principal(row: &Checked) -> Result<Principal, StoreError
         },
         name: fields.text()?.to_owned(),
         created_at: fields.instant()?,
-        deleted_at: None,
-    })
-}
-
-/// The columns of a credential.
-pub(in crate::store) fn credential_row(credential: &CredentialRecord) -> Row {
-    let CredentialSecret::TokenSha256(sha256) = &credential.secret else { return Vec::new() };
-    vec![
-        Value::from(credential.id.as_bytes()),
-        Value::from(credential.principal_id.as_bytes()),
-        Value::from(credential.folder_id.as_bytes()),
-        Value::from(credential.name.as_str()),
-        Value::from("api_token"),
-        Value::from(sha256),
-        Value::from(credential.created_at),
-        Value::from(credential.expires_at),
-        Value::from(credential.revoked_at),
-    ]
-}
-
-/// A credential.
-pub(in crate::store) fn credential(row: &Checked) -> Result<Stored<CredentialRecord>, StoreError> {
-    let mut fields = row.fields();
-    let value = CredentialRecord {
-        id: CredentialId::from_bytes(fields.bytes()?),
-        principal_id: PrincipalId::from_bytes(fields.bytes()?),
-        folder_id: FolderId::from_bytes(fields.bytes()?),
-        name: fields.text()?.to_owned(),
-        secret: match fields.text()? {
-            "api_token" => CredentialSecret::TokenSha256(fields.bytes()?),
-            _ => return Err(fields.nonsense()),
-        },
-        created_at: fields.instant()?,
-        expires_at: fields.optional_instant()?,
-        revoked_at: fields.optional_instant()?,
+        deleted_at: fields.optional_instant()?,
     };
     Ok(Stored { value, row_seq: row.row_seq })
 }
 
-/// The columns of a folder's bindings.
-pub(in crate::store) fn binding_set_row(folder: FolderId, set: &BindingSet) -> Result<Row, StoreError> {
-    Ok(vec![Value::from(folder.as_bytes()), json(set)?])
+/// The table of a resource's set of bindings, and the primary key of its row.
+pub(in crate::store) fn binding_set_place(scope: BindingScope) -> (&'static Table, Value) {
+    match scope {
+        BindingScope::Service => (&SERVICE_BINDINGS, Value::Int(1)),
+        BindingScope::Folder(id) => (&BINDINGS, Value::from(id.as_bytes())),
+        BindingScope::Key(id) => (&KEY_BINDINGS, Value::from(id.as_bytes())),
+    }
 }
 
-/// A folder's bindings.
+/// The columns of a set of bindings.
+pub(in crate::store) fn binding_set_row(primary_key: Value, set: &BindingSet) -> Result<Row, StoreError> {
+    Ok(vec![primary_key, json(set)?])
+}
+
+/// A set of bindings.
 pub(in crate::store) fn binding_set(row: &Checked) -> Result<Stored<BindingSet>, StoreError> {
     let mut fields = row.fields();
-    let _folder: [u8; 16] = fields.bytes()?;
+    fields.skip()?;
     Ok(Stored { value: fields.json()?, row_seq: row.row_seq })
 }

@@ -1,13 +1,15 @@
 //! Domain values to columns and back. The order of columns is that of [`super::table`].
 
 mod access;
+mod credential;
 mod key;
 mod record;
 mod version;
 
 pub(super) use access::{
-    binding_set, binding_set_row, credential, credential_row, folder, folder_row, principal, principal_row,
+    binding_set, binding_set_place, binding_set_row, folder, folder_row, principal, principal_row,
 };
+pub(super) use credential::{certificate_handle, credential, credential_row};
 pub(super) use key::{key, key_row};
 pub(super) use record::{heartbeat, heartbeat_row, remembered, remembered_row};
 pub(super) use version::{SealedColumns, version, version_row};

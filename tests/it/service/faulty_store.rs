@@ -10,7 +10,7 @@ use claviger::domain::time::Timestamp;
 use claviger::domain::version::KeyVersion;
 use claviger::service::ports::{
     BindingScope, Change, CredentialLookup, CredentialRecord, CredentialView, Cursor, Due, Folder, Heartbeat,
-    InvocationLease, Page, Principal, RememberedRequest, Store, StoreError, Stored, StoredMaterial,
+    InvocationLease, KeyRecord, Page, Principal, RememberedRequest, Store, StoreError, Stored, StoredMaterial,
 };
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -88,6 +88,7 @@ pass! {
     read last_used_at(credential: CredentialId) -> Option<Timestamp>;
     read keys_naming(principal: PrincipalId, folder: FolderId, after: Option<Cursor>, limit: u32) -> Page<KeyView>;
     read key(id: KeyId) -> Option<Stored<Key>>;
+    read key_record(id: KeyId) -> Option<KeyRecord>;
     read keys(folder: FolderId, after: Option<Cursor>, limit: u32) -> Page<KeyView>;
     read material(key: KeyId, version: MaterialId) -> Option<StoredMaterial>;
     read versions(key: KeyId, after: Option<Cursor>, limit: u32) -> Page<Stored<KeyVersion>>;

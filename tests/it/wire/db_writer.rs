@@ -183,8 +183,9 @@ async fn old_copy_of_a_destroyed_version(home: &Home, api: &Api, target: &Target
 /// A copy of the administrator's credential, for a token of the writer's own.
 fn add_token(database: &Connection) {
     let statement =
-        "INSERT INTO credentials SELECT ?1, principal_id, folder_id, name, kind, ?2, created_at, expires_at,
-        revoked_at, row_seq, row_mac FROM credentials WHERE revoked_at IS NULL LIMIT 1";
+        "INSERT INTO credentials (id, principal_id, folder_id, name, kind, token_sha256, created_at, row_seq, row_mac)
+        SELECT ?1, principal_id, folder_id, name, kind, ?2, created_at, row_seq, row_mac
+        FROM credentials WHERE kind = 'api_token' AND revoked_at IS NULL LIMIT 1";
     let added = database.execute(statement, params![vec![7u8; 16], token_sha256(FORGED).to_vec()]);
     assert_eq!(added.unwrap(), 1);
 }

@@ -19,8 +19,9 @@ use claviger::domain::version::KeyVersion;
 use claviger::service::error::ServiceError;
 use claviger::service::ports::{
     Assurance, BindingScope, Change, CredentialLookup, CredentialRecord, CredentialView, Cursor, Due, Folder,
-    Heartbeat, IdSource, InvocationLease, Material, Page, Principal, Protection, RememberedRequest, SealedData,
-    SealedMaterial, Store, StoreError, Stored, StoredMaterial, Token, TokenDescription, TokenError, TokenIdentity,
+    Heartbeat, IdSource, InvocationLease, KeyRecord, Material, Page, Principal, Protection, RememberedRequest,
+    SealedData, SealedMaterial, Store, StoreError, Stored, StoredMaterial, Token, TokenDescription, TokenError,
+    TokenIdentity,
 };
 use claviger::service::{AccessSettings, Kms, KmsParts, KmsSettings};
 use claviger::testing::ManualClock;
@@ -249,6 +250,9 @@ impl Store for Down {
         down()
     }
     async fn key(&self, _: KeyId) -> Result<Option<Stored<Key>>, StoreError> {
+        down()
+    }
+    async fn key_record(&self, _: KeyId) -> Result<Option<KeyRecord>, StoreError> {
         down()
     }
     async fn keys(&self, _: FolderId, _: Option<Cursor>, _: u32) -> Result<Page<KeyView>, StoreError> {
