@@ -1,11 +1,22 @@
 //! Access bindings of the service, of folders and of keys.
+//!
+//! In: the resource and the new set, or changes of it. Out: exactly what is bound there, or the operation record. Called
+//! by the dialects.
 
 use super::error::ServiceError;
 use super::kms::Kms;
-use super::ports::{BindingScope, Stored};
+use super::ports::{BindingScope, Change, Principal, Stored};
 use super::request::RequestContext;
-use crate::domain::access::{BindingDelta, BindingSet};
-use crate::domain::operation::Operation;
+use crate::domain::access::{BindingDelta, BindingSet, Grants, Permission};
+use crate::domain::error::ValueError;
+use crate::domain::id::KeyId;
+use crate::domain::operation::{Operation, OperationKind, Snapshot};
+
+/// How often a change is tried while others change the same rows: whoever went away while its change was stored, or
+/// another process.
+const TRIES: u32 = 5;
+const LOCKED_OUT: &str = "after this change nobody could change the access bindings of the service any more: \
+    keep kms.admin for a user account or service account that exists";
 
 impl Kms {
     /// Exactly the bindings that were set on a resource, without inherited ones. `row_seq` changes with the set.
@@ -17,23 +28,27 @@ impl Kms {
         ctx: &RequestContext,
         scope: BindingScope,
     ) -> Result<Stored<BindingSet>, ServiceError> {
-        let _ = (ctx, scope);
-        Err(ServiceError::NotImplemented("access bindings"))
+        let read = || async { Ok(self.store.bindings(scope).await?) };
+        match scope {
+            BindingScope::Service => self.on_service(ctx, Permission::ListBindings, read).await,
+            BindingScope::Folder(id) => self.on_folder(ctx, Permission::ListBindings, id, read).await,
+            BindingScope::Key(id) => self.on_key(ctx, Permission::ListBindings, id, |_| read()).await,
+        }
     }
 
     /// Replaces the bindings of a resource. For a key, the answer is the operation record.
     ///
     /// # Errors
-    /// [`ServiceError::Denied`]; [`ServiceError::Invalid`] if nobody could change the service's bindings any more; those
-    /// of the store.
+    /// [`ServiceError::NotFound`], [`ServiceError::Denied`]; [`ServiceError::Invalid`] if nobody could change the
+    /// service's bindings any more; [`ServiceError::State`] for a key that is being deleted; those of the store.
     pub async fn set_access_bindings(
         &self,
         ctx: &RequestContext,
         scope: BindingScope,
         bindings: BindingSet,
     ) -> Result<Option<Operation>, ServiceError> {
-        let _ = (ctx, scope, bindings);
-        Err(ServiceError::NotImplemented("access bindings"))
+        let kind = OperationKind::SetAccessBindings;
+        self.change_bindings(ctx, scope, kind, |_| Ok(bindings.clone())).await
     }
 
     /// Adds and removes bindings of a resource, in the order given, all or none. For a key, the answer is the operation
@@ -47,7 +62,93 @@ impl Kms {
         scope: BindingScope,
         deltas: Vec<BindingDelta>,
     ) -> Result<Option<Operation>, ServiceError> {
-        let _ = (ctx, scope, deltas);
-        Err(ServiceError::NotImplemented("access bindings"))
+        let kind = OperationKind::UpdateAccessBindings;
+        self.change_bindings(ctx, scope, kind, |current| current.changed(deltas.iter().cloned())).await
+    }
+
+    async fn change_bindings(
+        &self,
+        ctx: &RequestContext,
+        scope: BindingScope,
+        kind: OperationKind,
+        change: impl Fn(BindingSet) -> Result<BindingSet, ValueError> + Send + Sync,
+    ) -> Result<Option<Operation>, ServiceError> {
+        let change = &change;
+        let act = || async move {
+            for _ in 1..TRIES {
+                match self.change_once(ctx, scope, kind, change).await {
+                    Err(ServiceError::Conflict) => {}
+                    done => return done,
+                }
+            }
+            self.change_once(ctx, scope, kind, change).await
+        };
+        match scope {
+            BindingScope::Service => self.on_service(ctx, Permission::SetBindings, act).await,
+            BindingScope::Folder(id) => self.on_folder(ctx, Permission::SetBindings, id, act).await,
+            BindingScope::Key(id) => self.on_key(ctx, Permission::SetBindings, id, |_| act()).await,
+        }
+    }
+
+    async fn change_once(
+        &self,
+        ctx: &RequestContext,
+        scope: BindingScope,
+        kind: OperationKind,
+        change: &(impl Fn(BindingSet) -> Result<BindingSet, ValueError> + Send + Sync),
+    ) -> Result<Option<Operation>, ServiceError> {
+        if let BindingScope::Key(key_id) = scope {
+            return self.change_of_key(ctx, key_id, kind, change).await.map(Some);
+        }
+        let _turn = self.changing_bindings.lock().await;
+        let Stored { value, row_seq } = self.store.bindings(scope).await?;
+        let bindings = Stored { value: change(value)?, row_seq };
+        let mut changes = Vec::new();
+        if scope == BindingScope::Service {
+            let keeper = self.service_administrator(&bindings.value).await?;
+            let keeper = keeper.ok_or_else(|| ServiceError::Invalid(LOCKED_OUT.into()))?;
+            // Written back as it is: if it is deleted at this moment, one of the two changes comes too late.
+            changes.push(Change::UpdatePrincipal(keeper));
+        }
+        changes.push(Change::PutBindings(scope, bindings));
+        self.directory.commit(changes).await?;
+        Ok(None)
+    }
+
+    /// Under the key's lock and with its operation record, so that memory forgets the old roles with the commit.
+    async fn change_of_key(
+        &self,
+        ctx: &RequestContext,
+        key_id: KeyId,
+        kind: OperationKind,
+        change: &(impl Fn(BindingSet) -> Result<BindingSet, ValueError> + Send + Sync),
+    ) -> Result<Operation, ServiceError> {
+        let scope = BindingScope::Key(key_id);
+        let lock = self.cache.lock(key_id).await;
+        self.stored_key(key_id).await?.value.require_live()?;
+        let Stored { value, row_seq } = self.store.bindings(scope).await?;
+        let bindings = Stored { value: change(value)?, row_seq };
+        let operation = self.operation_record(Some(ctx.caller.principal_id), key_id, kind, Snapshot::Nothing);
+        let changes = vec![Change::PutBindings(scope, bindings), Change::InsertOperation(Box::new(operation.clone()))];
+        self.commit_key(lock, key_id, None, changes).await?;
+        Ok(operation)
+    }
+
+    /// Somebody who can change the service's bindings while these are the service's, and is not deleted.
+    pub(super) async fn service_administrator(
+        &self,
+        bindings: &BindingSet,
+    ) -> Result<Option<Stored<Principal>>, ServiceError> {
+        for (kind, id, roles) in Grants::of(bindings).principals() {
+            if roles.permitting(Permission::SetBindings, false).is_none() {
+                continue;
+            }
+            let found = self.store.principal(id).await?;
+            let exists = |stored: &Stored<Principal>| stored.value.kind == kind && stored.value.deleted_at.is_none();
+            if let Some(principal) = found.filter(exists) {
+                return Ok(Some(principal));
+            }
+        }
+        Ok(None)
     }
 }

@@ -42,13 +42,14 @@ impl Kms {
     /// Those of [`decrypt`](Self::decrypt) for the source, of [`encrypt`](Self::encrypt) for the target.
     pub async fn re_encrypt(&self, ctx: &RequestContext, request: ReEncrypt) -> Result<ReEncrypted, ServiceError> {
         let ReEncrypt { source, key_id, version_id, context } = request;
-        // Both permissions are settled before anything is decrypted.
-        self.on_key(ctx, Permission::Encrypt, key_id, |target| async move {
+        let wanted = [(Permission::Encrypt, key_id), (Permission::Decrypt, source.key_id)];
+        self.on_two_keys(ctx, wanted, |target, origin| async move {
             target.key.require_active()?;
-            let decrypted = self.decrypt(ctx, source).await?;
+            origin.key.require_active()?;
+            let (source_version_id, plaintext) = self.open(&origin, &source.context, &source.ciphertext).await?;
             let version = self.named_version(&target, version_id).await?;
-            let encrypted = self.seal(&target, &version, &context, decrypted.plaintext).await?;
-            Ok(ReEncrypted { source_version_id: decrypted.version_id, encrypted })
+            let encrypted = self.seal(&target, &version, &context, plaintext).await?;
+            Ok(ReEncrypted { source_version_id, encrypted })
         })
         .await
     }

@@ -18,8 +18,8 @@ use crate::domain::id::{CredentialId, PrincipalId};
 use crate::domain::time::Timestamp;
 use moka::sync::Cache;
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Mutex, OnceCell, OwnedMutexGuard, RwLock};
 use zeroize::Zeroizing;
@@ -53,6 +53,8 @@ pub struct Directory {
     login_period: Duration,
     credentials: Cache<CredentialLookup, Arc<Entry>>,
     grants: Cache<BindingScope, Arc<Grants>>,
+    /// The one set that every decision needs.
+    service_grants: std::sync::RwLock<Option<Arc<Grants>>>,
     uses: LastUses,
     /// Loaders share it, a change has it alone: no loader can put back what a change made stale.
     loading: RwLock<()>,
@@ -125,6 +127,7 @@ impl Directory {
             login_period: parts.login_period,
             credentials: Cache::new(CACHED_CREDENTIALS),
             grants: Cache::new(CACHED_SETS),
+            service_grants: std::sync::RwLock::default(),
             uses: LastUses::default(),
             loading: RwLock::new(()),
             turn: Arc::default(),
@@ -289,13 +292,27 @@ impl Directory {
     /// # Errors
     /// The store's.
     pub async fn grants(&self, scope: BindingScope) -> Result<Arc<Grants>, ServiceError> {
-        if let Some(grants) = self.grants.get(&scope) {
+        if let Some(grants) = self.remembered_grants(scope) {
             return Ok(grants);
         }
         let _turn = self.loading.read().await;
         let grants = Arc::new(Grants::of(&self.store.bindings(scope).await?.value));
-        self.grants.insert(scope, Arc::clone(&grants));
+        match scope {
+            BindingScope::Service => self.remember_service_grants(Some(Arc::clone(&grants))),
+            BindingScope::Folder(_) | BindingScope::Key(_) => self.grants.insert(scope, Arc::clone(&grants)),
+        }
         Ok(grants)
+    }
+
+    fn remembered_grants(&self, scope: BindingScope) -> Option<Arc<Grants>> {
+        match scope {
+            BindingScope::Service => self.service_grants.read().unwrap_or_else(PoisonError::into_inner).clone(),
+            BindingScope::Folder(_) | BindingScope::Key(_) => self.grants.get(&scope),
+        }
+    }
+
+    fn remember_service_grants(&self, grants: Option<Arc<Grants>>) {
+        *self.service_grants.write().unwrap_or_else(PoisonError::into_inner) = grants;
     }
 
     /// Keeps other changes of principals and credentials away, for who looks at several rows before a change.
@@ -338,6 +355,7 @@ impl Directory {
             match stale {
                 Stale::Credential(lookup) => self.credentials.invalidate(&lookup),
                 Stale::AllCredentials => self.credentials.invalidate_all(),
+                Stale::Grants(BindingScope::Service) => self.remember_service_grants(None),
                 Stale::Grants(scope) => self.grants.invalidate(&scope),
             }
         }

@@ -63,6 +63,11 @@ impl KeyCache {
         }
     }
 
+    /// The key if it is in memory.
+    pub fn remembered(&self, id: KeyId) -> Option<Arc<KeyEntry>> {
+        self.keys.get(&id)
+    }
+
     /// The key with its primary version, in any state.
     pub async fn key(&self, id: KeyId) -> Result<Option<Arc<KeyEntry>>, ServiceError> {
         if let Some(entry) = self.keys.get(&id) {

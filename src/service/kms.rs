@@ -4,9 +4,10 @@ use super::directory::{Directory, DirectoryParts};
 use super::error::{Missing, ServiceError};
 use super::invocations::Invocations;
 use super::key_cache::{KeyCache, KeyEntry};
+use super::limits::Limits;
 use super::ports::{BindingScope, Clock, IdSource, Store, Token};
 use super::request::RequestContext;
-use crate::domain::access::{AccessContext, Decision, Grants, Permission, Resource, authorise};
+use crate::domain::access::{AccessContext, Decision, Grants, Grounds, Level, Permission, Resource, authorise};
 use crate::domain::id::{FolderId, KeyId};
 use crate::domain::time::Timestamp;
 use std::collections::HashSet;
@@ -79,9 +80,12 @@ pub struct Kms {
     pub(super) settings: KmsSettings,
     pub(super) directory: Arc<Directory>,
     pub(super) cache: Arc<KeyCache>,
+    pub(super) limits: Limits,
     pub(super) invocations: Arc<Invocations>,
     pub(super) clock_guard: super::clock_guard::ClockGuard,
     pub(super) schedule_changed: Arc<Notify>,
+    /// Changes of the bindings of folders and of the service take turns; those of a key hold its stripe.
+    pub(super) changing_bindings: tokio::sync::Mutex<()>,
     /// How many due changes failed in the last run.
     pub(super) failing: AtomicU32,
     /// When the last run of maintenance ended.
@@ -109,9 +113,11 @@ impl Kms {
                 Arc::clone(&invocations),
                 parts.settings.cached_keys,
             )),
+            limits: Limits::new(&parts.settings.access, &parts.clock),
             invocations,
             clock_guard: super::clock_guard::ClockGuard::new(parts.settings.max_clock_leap),
             schedule_changed: Arc::default(),
+            changing_bindings: tokio::sync::Mutex::new(()),
             failing: AtomicU32::new(0),
             last_maintenance: Mutex::new(None),
             overused: Mutex::new(HashSet::new()),
@@ -137,6 +143,8 @@ impl Kms {
 
     /// Runs a use case on one key: finds the key, authorises, acts. Keys that the caller may not know of,
     /// and keys that the dialect hides, end exactly as unknown ones.
+    ///
+    /// Every frame counts the request before anything else, so that refused ones count too.
     pub(super) async fn on_key<T, F, Fut>(
         &self,
         ctx: &RequestContext,
@@ -148,20 +156,65 @@ impl Kms {
         F: FnOnce(Arc<KeyEntry>) -> Fut,
         Fut: Future<Output = Result<T, ServiceError>>,
     {
-        let not_found = || ServiceError::NotFound { what: Missing::Key, id: key_id.to_string() };
-        let entry = self.cache.key(key_id).await?.ok_or_else(not_found)?;
-        let resource = Resource::Key { key_id, folder_id: entry.key.folder_id };
-        let decision = self.decide(ctx, permission, resource, Some(&entry.grants)).await?;
-        let hidden = entry.key.is_hidden_in(ctx.dialect) && permission != Permission::RestoreKey;
-        match decision {
-            Decision::Hidden(_) => Err(not_found()),
-            Decision::Denied(_) | Decision::Allowed(_) if hidden => Err(not_found()),
-            Decision::Denied(_) => Err(ServiceError::Denied),
-            Decision::Allowed(_) => act(entry).await,
-        }
+        self.limits.count_request(ctx.caller.principal_id)?;
+        let entry = self.permitted_key(ctx, permission, key_id).await?;
+        self.limits.count_use(key_id)?;
+        act(entry).await
     }
 
-    /// Runs a use case on a folder as a whole.
+    /// Runs a use case on two keys, which may be one. Both are decided before the state of either is looked at.
+    pub(super) async fn on_two_keys<T, F, Fut>(
+        &self,
+        ctx: &RequestContext,
+        [first, second]: [(Permission, KeyId); 2],
+        act: F,
+    ) -> Result<T, ServiceError>
+    where
+        F: FnOnce(Arc<KeyEntry>, Arc<KeyEntry>) -> Fut,
+        Fut: Future<Output = Result<T, ServiceError>>,
+    {
+        self.limits.count_request(ctx.caller.principal_id)?;
+        let first_entry = self.permitted_key(ctx, first.0, first.1).await?;
+        let second_entry = self.permitted_key(ctx, second.0, second.1).await?;
+        self.limits.count_use(first.1)?;
+        if second.1 != first.1 {
+            self.limits.count_use(second.1)?;
+        }
+        act(first_entry, second_entry).await
+    }
+
+    /// The key, if the caller may do this with it.
+    async fn permitted_key(
+        &self,
+        ctx: &RequestContext,
+        permission: Permission,
+        key_id: KeyId,
+    ) -> Result<Arc<KeyEntry>, ServiceError> {
+        let remembered = self.cache.remembered(key_id);
+        let was_remembered = remembered.is_some();
+        let found = match remembered {
+            Some(entry) => Some(entry),
+            None => self.cache.key(key_id).await?,
+        };
+        if let Some(entry) = found {
+            let resource = Resource::Key { key_id, folder_id: entry.key.folder_id };
+            let decision = self.decide(ctx, permission, resource, Some(&entry.grants)).await?;
+            let shown = !entry.key.is_hidden_in(ctx.dialect) || permission == Permission::RestoreKey;
+            match decision {
+                Decision::Allowed(_) if shown => return Ok(entry),
+                Decision::Denied(_) if shown => return Err(ServiceError::Denied),
+                Decision::Allowed(_) | Decision::Denied(_) | Decision::Hidden(_) => {}
+            }
+        }
+        if was_remembered {
+            // An unknown id is looked for in the database every time. One that is hidden must not be told from it by
+            // being answered faster, or by being answered while the database is away.
+            self.cache.key(KeyId::from_bytes(self.ids.id())).await?;
+        }
+        Err(ServiceError::NotFound { what: Missing::Key, id: key_id.to_string() })
+    }
+
+    /// Runs a use case on a folder as a whole. Unknown folders end as hidden ones.
     pub(super) async fn on_folder<T, Fut>(
         &self,
         ctx: &RequestContext,
@@ -172,10 +225,18 @@ impl Kms {
     where
         Fut: Future<Output = Result<T, ServiceError>>,
     {
+        self.limits.count_request(ctx.caller.principal_id)?;
+        let not_found = || ServiceError::NotFound { what: Missing::Folder, id: folder_id.to_string() };
         match self.decide(ctx, permission, Resource::Folder(folder_id), None).await? {
-            Decision::Hidden(_) => Err(ServiceError::NotFound { what: Missing::Folder, id: folder_id.to_string() }),
+            Decision::Hidden(_) => Err(not_found()),
             Decision::Denied(_) => Err(ServiceError::Denied),
-            Decision::Allowed(_) => act().await,
+            Decision::Allowed(Grounds::Role { level, .. }) => {
+                // A role that is bound on the folder shows that there is one; a role on the service holds for any id.
+                if level == Level::Service && self.store.folder(folder_id).await?.is_none() {
+                    return Err(not_found());
+                }
+                act().await
+            }
         }
     }
 
@@ -189,13 +250,15 @@ impl Kms {
     where
         Fut: Future<Output = Result<T, ServiceError>>,
     {
+        self.limits.count_request(ctx.caller.principal_id)?;
         match self.decide(ctx, permission, Resource::Service, None).await? {
             Decision::Allowed(_) => act().await,
             Decision::Hidden(_) | Decision::Denied(_) => Err(ServiceError::Denied),
         }
     }
 
-    /// The one place where a request is decided, with everything that is attached to the resource.
+    /// The one place where a request is decided, with everything that is attached to the resource. From memory this
+    /// takes one look-up in a cache beside that of the key, and allocates nothing.
     pub(super) async fn decide(
         &self,
         ctx: &RequestContext,

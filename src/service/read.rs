@@ -4,7 +4,7 @@ use super::error::{Missing, ServiceError};
 use super::kms::Kms;
 use super::ports::{Cursor, Page};
 use super::request::RequestContext;
-use crate::domain::access::{Decision, Permission, Resource};
+use crate::domain::access::{Decision, Permission, Refusal, Resource};
 use crate::domain::id::{FolderId, KeyId, OperationId};
 use crate::domain::operation::{KeyView, Operation, VersionView};
 use crate::domain::version::KeyVersion;
@@ -21,10 +21,12 @@ impl Kms {
         .await
     }
 
-    /// Live keys of a folder, oldest first. A folder that the caller may not know of has none.
+    /// Live keys of a folder, oldest first: all of them for who may list them, and for who has no role on the folder
+    /// those that its roles on single keys let it view. A folder that the caller may not know of has none. A page may be
+    /// short or empty and still have a next one.
     ///
     /// # Errors
-    /// [`ServiceError::Denied`], and those of the store.
+    /// [`ServiceError::Denied`] for who has roles on the folder but may not list its keys, and those of the store.
     pub async fn keys(
         &self,
         ctx: &RequestContext,
@@ -32,15 +34,47 @@ impl Kms {
         after: Option<Cursor>,
         limit: u32,
     ) -> Result<Page<KeyView>, ServiceError> {
-        let listed = self
-            .on_folder(ctx, Permission::ListKeys, folder_id, || async {
-                Ok(self.store.keys(folder_id, after, limit).await?)
-            })
-            .await;
-        match listed {
-            Err(ServiceError::NotFound { what: Missing::Folder, .. }) => Ok(Page { items: Vec::new(), next: None }),
-            other => other,
+        self.limits.count_request(ctx.caller.principal_id)?;
+        match self.decide(ctx, Permission::ListKeys, Resource::Folder(folder_id), None).await? {
+            Decision::Allowed(_) => Ok(self.store.keys(folder_id, after, limit).await?),
+            Decision::Denied(Refusal::NotPermitted) => Err(ServiceError::Denied),
+            Decision::Denied(Refusal::NoRole) | Decision::Hidden(_) => {
+                self.keys_with_roles(ctx, folder_id, after, limit).await
+            }
         }
+    }
+
+    /// The keys of a folder that the caller may view by roles that are bound on them.
+    async fn keys_with_roles(
+        &self,
+        ctx: &RequestContext,
+        folder_id: FolderId,
+        after: Option<Cursor>,
+        limit: u32,
+    ) -> Result<Page<KeyView>, ServiceError> {
+        let named = self.store.keys_naming(ctx.caller.principal_id, folder_id, after, limit).await?;
+        let mut items = Vec::with_capacity(named.items.len());
+        for view in named.items {
+            items.extend(self.viewable(ctx, folder_id, view.key.id).await?);
+        }
+        Ok(Page { items, next: named.next })
+    }
+
+    /// A key of a folder, if the caller may view it. That an index names the two together says nothing.
+    async fn viewable(
+        &self,
+        ctx: &RequestContext,
+        folder_id: FolderId,
+        key_id: KeyId,
+    ) -> Result<Option<KeyView>, ServiceError> {
+        let Some(entry) = self.cache.key(key_id).await? else { return Ok(None) };
+        if entry.key.folder_id != folder_id || entry.key.require_live().is_err() {
+            return Ok(None);
+        }
+        let decision =
+            self.decide(ctx, Permission::ViewKey, Resource::Key { key_id, folder_id }, Some(&entry.grants)).await?;
+        let view = || KeyView { key: entry.key.clone(), primary: entry.primary.version.clone() };
+        Ok(matches!(decision, Decision::Allowed(_)).then(view))
     }
 
     /// Versions of a key, newest first, destroyed ones too.
@@ -86,13 +120,14 @@ impl Kms {
     /// # Errors
     /// [`ServiceError::NotFound`], and those of the store.
     pub async fn operation(&self, ctx: &RequestContext, id: OperationId) -> Result<Operation, ServiceError> {
+        self.limits.count_request(ctx.caller.principal_id)?;
         let missing = || ServiceError::NotFound { what: Missing::Operation, id: id.to_string() };
         let operation = self.store.operation(id).await?.ok_or_else(missing)?;
         let key = self.cache.key(operation.key_id).await?.ok_or_else(missing)?;
         let resource = Resource::Key { key_id: operation.key_id, folder_id: key.key.folder_id };
         match self.decide(ctx, Permission::ViewKey, resource, Some(&key.grants)).await? {
-            Decision::Allowed(_) => Ok(operation),
-            _ => Err(missing()),
+            Decision::Allowed(_) => self.limits.count_use(operation.key_id).map(|()| operation),
+            Decision::Denied(_) | Decision::Hidden(_) => Err(missing()),
         }
     }
 

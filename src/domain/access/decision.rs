@@ -63,8 +63,10 @@ pub enum Grounds {
 /// Why it is not allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
-    /// No role of the caller's on the resource, or on what contains it, has the permission.
+    /// The caller has no role at all on the resource or on what contains it.
     NoRole,
+    /// The caller has roles there, but none of them has the permission.
+    NotPermitted,
 }
 
 /// The answer of [`authorise`].
@@ -95,12 +97,12 @@ pub fn authorise(caller: &Caller, permission: Permission, resource: Resource, co
     if let Some(grounds) = grounds(permission) {
         return Decision::Allowed(grounds);
     }
+    let has_role = roles.iter().any(|(_, roles)| !roles.is_empty());
     let visible = match resource {
         Resource::Service => true,
-        Resource::Folder(folder_id) => {
-            folder_id == caller.folder_id || roles.iter().any(|(_, roles)| !roles.is_empty())
-        }
+        Resource::Folder(folder_id) => folder_id == caller.folder_id || has_role,
         Resource::Key { .. } => grounds(Permission::ViewKey).is_some(),
     };
-    if visible { Decision::Denied(Refusal::NoRole) } else { Decision::Hidden(Refusal::NoRole) }
+    let refusal = if has_role { Refusal::NotPermitted } else { Refusal::NoRole };
+    if visible { Decision::Denied(refusal) } else { Decision::Hidden(refusal) }
 }

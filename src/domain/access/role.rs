@@ -65,6 +65,31 @@ impl Permission {
         Self::ViewPrincipals,
         Self::ManagePrincipals,
     ];
+
+    /// What documents and records call it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ListKeys => "keys.list",
+            Self::ViewKey => "keys.get",
+            Self::CreateKey => "keys.create",
+            Self::UpdateKey => "keys.update",
+            Self::RotateKey => "keys.rotate",
+            Self::SetPrimaryVersion => "keys.setPrimaryVersion",
+            Self::DeleteKey => "keys.delete",
+            Self::DestroyVersion => "keys.destroyVersion",
+            Self::Encrypt => "keys.encrypt",
+            Self::Decrypt => "keys.decrypt",
+            Self::RestoreKey => "keys.restore",
+            Self::ConfirmClock => "clock.confirm",
+            Self::ListBindings => "bindings.list",
+            Self::SetBindings => "bindings.set",
+            Self::ViewFolder => "folders.get",
+            Self::CreateFolder => "folders.create",
+            Self::ViewPrincipals => "principals.get",
+            Self::ManagePrincipals => "principals.manage",
+        }
+    }
 }
 
 /// A set of permissions that is bound to subjects on the service, a folder or a key.

@@ -48,9 +48,9 @@ fn a_role_allows_what_it_permits_at_its_level_and_below_and_says_so() {
                     let expected = if role.permits(permission, uses_keys) {
                         Decision::Allowed(Grounds::Role { role, level })
                     } else if role.permits(Permission::ViewKey, uses_keys) {
-                        Decision::Denied(Refusal::NoRole)
+                        Decision::Denied(Refusal::NotPermitted)
                     } else {
-                        Decision::Hidden(Refusal::NoRole)
+                        Decision::Hidden(Refusal::NotPermitted)
                     };
                     assert_eq!(decision, expected, "{role:?} {permission:?} {level:?}");
                 }
@@ -86,8 +86,9 @@ fn roles_do_not_reach_upwards() {
 #[case(&[Role::Operator], Permission::DeleteKey)]
 #[case(&[Role::AsymmetricSignatureSigner], Permission::Encrypt)]
 fn a_key_is_hidden_from_whoever_may_not_view_it(#[case] roles: &[Role], #[case] permission: Permission) {
+    let refusal = if roles.is_empty() { Refusal::NoRole } else { Refusal::NotPermitted };
     for resource in [KEY, FOREIGN_KEY] {
-        assert_eq!(decide([&[], roles, &[]], permission, resource, true), Decision::Hidden(Refusal::NoRole));
+        assert_eq!(decide([&[], roles, &[]], permission, resource, true), Decision::Hidden(refusal));
     }
 }
 
@@ -106,7 +107,9 @@ fn a_folder_is_hidden_from_strangers_without_a_role_only() {
     ));
     assert!(matches!(decide([&[], &[Role::Editor], &[]], Permission::CreateKey, foreign, false), Decision::Allowed(_)));
     let own = Resource::Folder(FOLDER);
-    assert!(matches!(decide([&[], &[], &[]], Permission::CreateKey, own, false), Decision::Denied(_)));
+    let refused = |refusal| Decision::Denied(refusal);
+    assert_eq!(decide([&[], &[], &[]], Permission::CreateKey, own, false), refused(Refusal::NoRole));
+    assert_eq!(decide([&[Role::Viewer], &[], &[]], Permission::CreateKey, own, false), refused(Refusal::NotPermitted));
 }
 
 #[test]
