@@ -13,18 +13,16 @@ pub struct ClientIdentity {
 
 impl ClientIdentity {
     pub fn new() -> Self {
-        Self::valid_for(CertificateParams::new(vec!["client".into()]).unwrap())
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new(vec!["client".into()]).unwrap();
+        Self { certificate: params.self_signed(&key).unwrap(), key }
     }
 
-    /// One whose validity ended long ago.
-    pub fn expired() -> Self {
+    /// Another certificate of the same key, which ended long ago.
+    pub fn expired_twin(&self) -> Self {
+        let key = KeyPair::from_pem(&self.key.serialize_pem()).unwrap();
         let mut params = CertificateParams::new(vec!["client".into()]).unwrap();
         params.not_after = rcgen::date_time_ymd(2001, 1, 1);
-        Self::valid_for(params)
-    }
-
-    fn valid_for(params: CertificateParams) -> Self {
-        let key = KeyPair::generate().unwrap();
         Self { certificate: params.self_signed(&key).unwrap(), key }
     }
 

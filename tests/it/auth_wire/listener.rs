@@ -92,7 +92,7 @@ async fn every_request_knows_its_peer_in_every_protocol() {
 #[tokio::test]
 async fn a_client_with_an_expired_certificate_is_served_as_one_without() {
     let mirror = Mirror::start().await;
-    let client = clients::http(&mirror.ca, Some(&ClientIdentity::expired()), true);
+    let client = clients::http(&mirror.ca, Some(&ClientIdentity::new().expired_twin()), true);
     assert_eq!(mirror.ask(&client, true).await, expected(None, http::Version::HTTP_2));
 }
 

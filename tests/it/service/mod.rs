@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
 
 mod access;
-mod core;
+pub mod core;
 mod faulty_store;
 mod maintenance;
 mod rules;
