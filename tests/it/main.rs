@@ -2,9 +2,11 @@
 
 mod access_table;
 mod attacks;
+mod auth_wire;
 mod ceremony;
 mod ceremony_adopt;
 mod ceremony_rig;
+mod cli;
 #[path = "../p11shim/rules.rs"]
 mod p11shim_rules;
 mod production;

@@ -1,7 +1,8 @@
 //! The use cases over a real token and a real database, with a clock that the test moves.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
 
-mod core;
+mod access;
+pub mod core;
 mod faulty_store;
 mod maintenance;
 mod rules;
