@@ -104,8 +104,22 @@ impl World {
     /// A key of the first folder with something to decrypt.
     async fn object(&self) -> Object {
         let key_id = self.key_in(self.home()).await;
-        let ciphertext = self.service.encrypt(key_id, None).await.unwrap();
-        Object { key_id, version_id: self.service.primary(key_id).await, ciphertext }
+        self.with_ciphertext(key_id, self.administrator()).await
+    }
+
+    /// A key of any folder with something to decrypt.
+    async fn object_in(&self, folder: FolderId) -> Object {
+        let key_id = self.key_in(folder).await;
+        let scope = BindingScope::Key(key_id);
+        self.bind(scope, Role::KeysEncrypter, &self.root).await;
+        let object = self.with_ciphertext(key_id, &self.root).await;
+        self.unbind(scope, Role::KeysEncrypter, &self.root).await;
+        object
+    }
+
+    async fn with_ciphertext(&self, key_id: KeyId, by: &RequestContext) -> Object {
+        let encrypted = self.kms().encrypt(by, encrypt(key_id, None)).await.unwrap();
+        Object { key_id, version_id: encrypted.version_id, ciphertext: encrypted.ciphertext }
     }
 }
 
