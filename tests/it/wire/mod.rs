@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
 mod api;
+mod bindings;
 mod database;
 mod db_writer;
 mod erased;
