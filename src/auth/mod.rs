@@ -1,9 +1,17 @@
 //! Who calls: credentials to principals.
 //!
-//! In: the headers of a request. Out: a [`Caller`], or [`ServiceError::Unauthenticated`] without a reason, so that
-//! nobody learns which part of a credential was wrong. Called by the dialects before they look at a request.
+//! In: the headers of a request, and the [`Peer`] of its connection. Out: a [`Caller`], or
+//! [`ServiceError::Unauthenticated`] without a reason, so that nobody learns which part of a credential was wrong. Called
+//! by the dialects before they look at a request.
 
+pub mod attempts;
 pub mod bearer;
+pub mod certificate;
+pub mod credentials;
+pub mod jwt;
+
+pub use credentials::Credentials;
+pub use jwt::JwtLogins;
 
 use crate::domain::access::Caller;
 use crate::service::error::ServiceError;

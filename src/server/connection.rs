@@ -1,5 +1,7 @@
 //! One connection: TLS handshake, protocol, requests, end.
 
+use super::client_certificates::presented;
+use super::peer::{FarEnd, WithPeer};
 use crate::telemetry::metrics::OpenConnection;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
@@ -48,7 +50,7 @@ enum Protocol {
 }
 
 /// Serves a connection until either side ends it.
-pub async fn serve(stream: TcpStream, tls: Option<TlsAcceptor>, serving: Serving) {
+pub async fn serve(stream: TcpStream, far_end: FarEnd, tls: Option<TlsAcceptor>, serving: Serving) {
     let _ = stream.set_nodelay(true);
     let mut stop = serving.stop.clone();
     let begun = async {
@@ -65,11 +67,12 @@ pub async fn serve(stream: TcpStream, tls: Option<TlsAcceptor>, serving: Serving
         begun = timeout(HEAD_TIMEOUT, begun) => begun,
     };
     match opened {
-        Ok(Ok(Opened::Plain(protocol, stream))) => run("plain", stream, protocol, serving).await,
+        Ok(Ok(Opened::Plain(protocol, stream))) => run("plain", stream, protocol, far_end, serving).await,
         Ok(Ok(Opened::Tls(stream))) => {
-            let protocol =
-                if stream.get_ref().1.alpn_protocol() == Some(b"h2") { Protocol::Http2 } else { Protocol::Http1 };
-            run("tls", *stream, protocol, serving).await;
+            let tls = stream.get_ref().1;
+            let protocol = if tls.alpn_protocol() == Some(b"h2") { Protocol::Http2 } else { Protocol::Http1 };
+            let far_end = far_end.with_certificate(presented(tls));
+            run("tls", *stream, protocol, far_end, serving).await;
         }
         Ok(Err(error)) => tracing::debug!(%error, "a connection failed before its first request"),
         Err(_) => tracing::debug!("a connection was closed because its client said nothing"),
@@ -106,7 +109,7 @@ async fn protocol_of(stream: &TcpStream) -> io::Result<Protocol> {
     }
 }
 
-async fn run<I>(listener: &'static str, stream: I, protocol: Protocol, serving: Serving)
+async fn run<I>(listener: &'static str, stream: I, protocol: Protocol, far_end: FarEnd, serving: Serving)
 where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -114,7 +117,8 @@ where
     let Serving { router, mut stop, grace } = serving;
     let builder = builder(protocol);
     let io = TokioIo::new(FirstBytes::new(stream, protocol));
-    let mut connection = pin!(builder.serve_connection(io, TowerToHyperService::new(router)));
+    let service = WithPeer { service: TowerToHyperService::new(router), far_end };
+    let mut connection = pin!(builder.serve_connection(io, service));
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
         () = stopped(&mut stop) => {

@@ -2,6 +2,8 @@
 //! graceful end.
 
 use super::connection::{self, Serving};
+use super::peer::FarEnd;
+use crate::service::ports::Clock;
 use rustls::ServerConfig;
 use std::io;
 use std::net::SocketAddr;
@@ -70,11 +72,11 @@ impl Bound {
         let places = Arc::new(Semaphore::new(options.max_connections));
         let mut loops = JoinSet::new();
         if let Some(listener) = self.plain {
-            loops.spawn(accept(listener, None, serving.clone(), Arc::clone(&places)));
+            loops.spawn(accept(listener, None, serving.clone(), Arc::clone(&places), Arc::clone(&options.clock)));
         }
         if let (Some(listener), Some(config)) = (self.tls, options.tls) {
             let acceptor = Some(TlsAcceptor::from(config));
-            loops.spawn(accept(listener, acceptor, serving, Arc::clone(&places)));
+            loops.spawn(accept(listener, acceptor, serving, Arc::clone(&places), options.clock));
         }
         while loops.join_next().await.is_some() {}
         // Every open connection holds a place: when all are back, all have ended.
@@ -86,12 +88,13 @@ impl Bound {
 }
 
 /// How to serve.
-#[derive(Debug)]
 pub struct Options {
     /// Needed where TLS is served.
     pub tls: Option<Arc<ServerConfig>>,
     /// Connections that are open at once.
     pub max_connections: usize,
+    /// Judges whether client certificates are valid.
+    pub clock: Arc<dyn Clock>,
 }
 
 async fn bind_one(address: Option<SocketAddr>) -> io::Result<Option<TcpListener>> {
@@ -100,29 +103,36 @@ async fn bind_one(address: Option<SocketAddr>) -> io::Result<Option<TcpListener>
     bound.map(Some).map_err(|error| io::Error::new(error.kind(), format!("listening on {address}: {error}")))
 }
 
-async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, serving: Serving, places: Arc<Semaphore>) {
+async fn accept(
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    serving: Serving,
+    places: Arc<Semaphore>,
+    clock: Arc<dyn Clock>,
+) {
     let mut stop = serving.stop.clone();
     loop {
         let next = async {
             let place = Arc::clone(&places).acquire_owned().await.ok()?;
             Some((accept_one(&listener).await, place))
         };
-        let (stream, place) = tokio::select! {
+        let ((stream, address), place) = tokio::select! {
             () = connection::stopped(&mut stop) => return,
             next = next => match next { Some(next) => next, None => return },
         };
         let (tls, serving) = (tls.clone(), serving.clone());
+        let far_end = FarEnd::new(address, Arc::clone(&clock));
         tokio::spawn(async move {
-            connection::serve(stream, tls, serving).await;
+            connection::serve(stream, far_end, tls, serving).await;
             drop(place);
         });
     }
 }
 
-async fn accept_one(listener: &TcpListener) -> TcpStream {
+async fn accept_one(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => return stream,
+            Ok(accepted) => return accepted,
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
                 tokio::time::sleep(ACCEPT_PAUSE).await;

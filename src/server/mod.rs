@@ -2,6 +2,7 @@
 
 pub mod ambient;
 pub mod assembly;
+mod client_certificates;
 mod connection;
 pub mod dev_ca;
 mod edge;
@@ -9,6 +10,7 @@ pub mod files;
 mod health;
 mod leftover;
 pub mod listen;
+mod peer;
 pub mod process;
 pub mod run;
 pub mod tls;

@@ -4,7 +4,8 @@ use super::assembly::Core;
 use super::edge::{self, Edge};
 use super::health::{self, Readiness};
 use super::listen::{Bound, Options};
-use crate::auth::bearer::BearerTokens;
+use crate::auth::attempts::FailedAttempts;
+use crate::auth::{Credentials, JwtLogins, jwt};
 use crate::config::Settings;
 use crate::dialect::yandex::{self, YandexDeps};
 use crate::scheduler;
@@ -58,7 +59,8 @@ impl Server {
         let router = edge::around(self.router(&readiness, &reporter, metrics.clone())?, self.edge());
         let scheduler = tokio::spawn(scheduler::run(Arc::clone(&self.core.kms), interval, ended(stopped.clone())));
         let background = background(readiness, reporter, metrics);
-        let options = Options { tls: self.tls, max_connections: self.settings.server.max_connections };
+        let max_connections = self.settings.server.max_connections;
+        let options = Options { tls: self.tls, max_connections, clock: self.core.clock.clone() };
         let listeners = tokio::spawn(self.bound.serve(router, options, stopped));
         end.await;
         tracing::info!("ending: requests in flight are finished first");
@@ -76,16 +78,30 @@ impl Server {
         reporter: &HealthReporter,
         metrics: Metrics,
     ) -> Result<Router, String> {
+        let limit = self.settings.access.failed_attempts_per_minute;
+        let attempts = Arc::new(FailedAttempts::new(limit, self.core.clock.clone()));
         let yandex = YandexDeps {
             kms: Arc::clone(&self.core.kms),
-            authenticator: Arc::new(BearerTokens::new(self.core.kms.directory())),
-            logins: Arc::new(NoLogins),
+            authenticator: Arc::new(Credentials::new(self.core.kms.directory(), Arc::clone(&attempts))),
+            logins: self.logins(attempts)?,
             advertised_address: self.advertised_address(),
             reflection: self.settings.server.reflection,
             health: Some(reporter.clone()),
         };
         let health = health::routes(Arc::clone(readiness), metrics);
         Ok(yandex::routes(yandex)?.merge(health))
+    }
+
+    fn logins(&self, attempts: Arc<FailedAttempts>) -> Result<Arc<JwtLogins>, String> {
+        let advertised = self.advertised_address();
+        let addresses = jwt::Addresses {
+            advertised: &advertised,
+            plain: self.bound.plain_address(),
+            tls: self.bound.tls_address(),
+        };
+        let audiences = jwt::audiences(addresses, &self.settings.access.login_audiences.0);
+        let logins = JwtLogins::new(self.core.kms.directory(), attempts, self.core.clock.clone(), audiences);
+        logins.map(Arc::new).map_err(|error| error.to_string())
     }
 
     fn edge(&self) -> Edge {
@@ -132,18 +148,4 @@ pub fn signals() -> std::io::Result<impl Future<Output = ()>> {
             _ = terminate.recv() => {}
         }
     })
-}
-
-/// Until logins are there, none succeeds.
-struct NoLogins;
-
-#[async_trait::async_trait]
-impl crate::auth::Logins for NoLogins {
-    async fn exchange(
-        &self,
-        _: &str,
-        _: Option<&crate::auth::Peer>,
-    ) -> Result<crate::service::identity::LoginToken, crate::service::error::ServiceError> {
-        Err(crate::service::error::ServiceError::NotImplemented("logins"))
-    }
 }

@@ -12,6 +12,7 @@ const LATENCY_BUCKETS: [f64; 14] =
     [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0];
 const REQUESTS: &str = "claviger_requests_total";
 const LATENCY: &str = "claviger_request_duration_seconds";
+const FAILED_AUTHENTICATIONS: &str = "claviger_failed_authentications_total";
 
 /// What is shown at `/metrics`.
 #[derive(Clone)]
@@ -59,6 +60,11 @@ impl Metrics {
 
 fn describe() {
     metrics::describe_counter!(REQUESTS, "Requests by dialect, operation and result");
+    metrics::describe_counter!(FAILED_AUTHENTICATIONS, "Failed attempts to authenticate; throttled: above the limit");
+    // Shown from the start: an alarm on a counter that is not there yet never fires.
+    for throttled in ["false", "true"] {
+        metrics::counter!(FAILED_AUTHENTICATIONS, "throttled" => throttled).absolute(0);
+    }
     metrics::describe_histogram!(LATENCY, metrics::Unit::Seconds, "Time from a request's head to its answer's head");
     metrics::describe_gauge!("claviger_build_info", "Always 1; the labels say what is running");
     metrics::describe_gauge!("claviger_connections", "Open connections by listener");
@@ -88,6 +94,12 @@ pub fn request(dialect: &'static str, operation: &'static str, code: u16, latenc
         counted.requests.increment(1);
         counted.latency.record(latency);
     });
+}
+
+/// Counts a failed attempt to authenticate.
+pub fn authentication_failed(throttled: bool) {
+    let throttled = if throttled { "true" } else { "false" };
+    metrics::counter!(FAILED_AUTHENTICATIONS, "throttled" => throttled).increment(1);
 }
 
 /// Counts an open connection until it is dropped.
