@@ -4,6 +4,9 @@ use super::super::api::{PATHS, rest_refusal};
 use super::super::{Api, Rpc, new_key, raw};
 use super::Suite;
 use crate::support::Grpc;
+use claviger::dialect::yandex::proto::yandex::cloud::access::{
+    ListAccessBindingsRequest, SetAccessBindingsRequest, UpdateAccessBindingsRequest,
+};
 use claviger::dialect::yandex::proto::yandex::cloud::endpoint::api_endpoint_service_client::ApiEndpointServiceClient;
 use claviger::dialect::yandex::proto::yandex::cloud::endpoint::{GetApiEndpointRequest, ListApiEndpointsRequest};
 use claviger::dialect::yandex::proto::yandex::cloud::kms::v1 as kms;
@@ -58,6 +61,9 @@ async fn every_rpc_wants_a_token(suite: &Suite) {
     refused(suite, kms::UpdateSymmetricKeyRequest { key_id: key_id(), ..Default::default() }).await;
     refused(suite, kms::DeleteSymmetricKeyRequest { key_id: key_id() }).await;
     refused(suite, kms::RotateSymmetricKeyRequest { key_id: key_id() }).await;
+    refused(suite, ListAccessBindingsRequest { resource_id: key_id(), ..Default::default() }).await;
+    refused(suite, SetAccessBindingsRequest { resource_id: key_id(), ..Default::default() }).await;
+    refused(suite, UpdateAccessBindingsRequest { resource_id: key_id(), ..Default::default() }).await;
     refused(suite, kms::SetPrimarySymmetricKeyVersionRequest { key_id: key_id(), ..Default::default() }).await;
     refused(suite, super::super::schedule(&id, "", None)).await;
     refused(suite, kms::CancelSymmetricKeyVersionDestructionRequest { key_id: key_id(), ..Default::default() }).await;
@@ -87,9 +93,6 @@ fn grpc_paths() -> Vec<String> {
     };
     let served = PATHS.iter().map(|(client, rpc)| format!("{}/{}", service(client), camel(rpc)));
     let not_served = [
-        "/yandex.cloud.kms.v1.SymmetricKeyService/ListAccessBindings",
-        "/yandex.cloud.kms.v1.SymmetricKeyService/SetAccessBindings",
-        "/yandex.cloud.kms.v1.SymmetricKeyService/UpdateAccessBindings",
         "/yandex.cloud.kms.v1.asymmetricencryption.AsymmetricEncryptionKeyService/Create",
         "/yandex.cloud.kms.v1.asymmetricencryption.AsymmetricEncryptionCryptoService/Decrypt",
         "/yandex.cloud.kms.v1.asymmetricsignature.AsymmetricSignatureKeyService/List",
