@@ -3,6 +3,7 @@
 use crate::support::{Dev, Grpc, Rest};
 use claviger::dialect::yandex::proto::google::rpc;
 use claviger::dialect::yandex::proto::yandex::cloud::access;
+use claviger::dialect::yandex::proto::yandex::cloud::iam::v1 as iam;
 use claviger::dialect::yandex::proto::yandex::cloud::kms::v1 as kms;
 use claviger::dialect::yandex::proto::yandex::cloud::operation;
 use prost::{Message, Name};
@@ -92,6 +93,7 @@ rpcs! {
         kms::SymmetricReEncryptRequest => crypto.re_encrypt -> kms::SymmetricReEncryptResponse;
     POST "/kms/v1/keys/{}:generateDataKey" "keyId" key_id:
         kms::GenerateDataKeyRequest => crypto.generate_data_key -> kms::GenerateDataKeyResponse;
+    POST "/iam/v1/tokens" "": iam::CreateIamTokenRequest => logins.create -> iam::CreateIamTokenResponse;
     GET "/operations/{}" "operationId" operation_id:
         operation::GetOperationRequest => operations.get -> operation::Operation;
     POST "/operations/{}:cancel" "operationId" operation_id:

@@ -213,7 +213,7 @@ pub async fn service_account(admin: &Rest, folder: &str) -> (String, String) {
     (id, text(&issued["secret"]))
 }
 
-fn text(value: &Value) -> String {
+pub fn text(value: &Value) -> String {
     value.as_str().unwrap_or_else(|| panic!("{value} is not a text")).to_owned()
 }
 

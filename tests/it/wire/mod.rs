@@ -10,6 +10,7 @@ mod db_writer;
 mod erased;
 mod flood;
 mod life;
+mod logins;
 mod power_cut;
 mod raw;
 mod refusals;
