@@ -102,6 +102,7 @@ impl Kms {
                 store: Arc::clone(&parts.store),
                 token: Arc::clone(&parts.token),
                 clock: Arc::clone(&parts.clock),
+                ids: Arc::clone(&parts.ids),
                 login_key: parts.login_key,
                 login_period: parts.settings.access.login_period,
             })),
