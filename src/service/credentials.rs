@@ -9,7 +9,7 @@ use super::ports::{
 };
 use super::principals::TRIES;
 use super::request::RequestContext;
-use crate::domain::access::PrincipalKind;
+use crate::domain::access::{Permission, PrincipalKind};
 use crate::domain::id::{CredentialId, PrincipalId};
 use crate::domain::time::Timestamp;
 
@@ -32,7 +32,16 @@ impl Kms {
         ctx: &RequestContext,
         request: IssueCredential,
     ) -> Result<IssuedCredential, ServiceError> {
-        let principal = self.managed_principal(ctx, request.principal_id).await?.value;
+        let id = request.principal_id;
+        self.on_principal(ctx, Permission::ManagePrincipals, id, |stored| self.issue(ctx, stored.value, request)).await
+    }
+
+    async fn issue(
+        &self,
+        ctx: &RequestContext,
+        principal: Principal,
+        request: IssueCredential,
+    ) -> Result<IssuedCredential, ServiceError> {
         let now = self.clock.now();
         checked_name(&request.name, 0)?;
         let expires_at = checked_end(&request, now)?;
@@ -127,13 +136,14 @@ impl Kms {
         after: Option<Cursor>,
         limit: u32,
     ) -> Result<Page<CredentialView>, ServiceError> {
-        let unknown = || ServiceError::NotFound { what: Missing::Principal, id: principal_id.to_string() };
-        self.visible_principal(ctx, principal_id).await?.ok_or_else(unknown)?;
-        let mut page = self.store.credentials(principal_id, after, limit).await?;
-        for view in &mut page.items {
-            view.last_used_at = view.last_used_at.max(self.directory.uses().of(view.record.id));
-        }
-        Ok(page)
+        self.on_principal(ctx, Permission::ViewPrincipals, principal_id, |_| async {
+            let mut page = self.store.credentials(principal_id, after, limit).await?;
+            for view in &mut page.items {
+                view.last_used_at = view.last_used_at.max(self.directory.uses().of(view.record.id));
+            }
+            Ok(page)
+        })
+        .await
     }
 
     /// One credential.
@@ -141,6 +151,7 @@ impl Kms {
     /// # Errors
     /// [`ServiceError::NotFound`], and those of the store.
     pub async fn credential(&self, ctx: &RequestContext, id: CredentialId) -> Result<CredentialView, ServiceError> {
+        self.limits.count_request(ctx.caller.principal_id)?;
         let (stored, _) = self.visible_credential(ctx, id).await?;
         self.view(stored.value).await
     }
@@ -155,6 +166,7 @@ impl Kms {
         ctx: &RequestContext,
         id: CredentialId,
     ) -> Result<CredentialView, ServiceError> {
+        self.limits.count_request(ctx.caller.principal_id)?;
         for _ in 1..TRIES {
             match self.try_to_revoke(ctx, id).await {
                 Err(ServiceError::Conflict) => {}

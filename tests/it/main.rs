@@ -6,6 +6,7 @@ mod auth_wire;
 mod ceremony;
 mod ceremony_adopt;
 mod ceremony_rig;
+mod cli;
 #[path = "../p11shim/rules.rs"]
 mod p11shim_rules;
 mod production;
