@@ -9,6 +9,7 @@ use crate::auth::{Credentials, JwtLogins, jwt};
 use crate::config::Settings;
 use crate::dialect::yandex::{self, YandexDeps};
 use crate::scheduler;
+use crate::service::Kms;
 use crate::telemetry::metrics::Metrics;
 use axum::Router;
 use rustls::ServerConfig;
@@ -30,6 +31,8 @@ const HEALTH_SERVICES: &[&str] = &[
 const METRICS_FOLD_INTERVAL: Duration = Duration::from_secs(5);
 /// What maintenance in progress has beside the listeners' grace.
 const SCHEDULER_GRACE: Duration = Duration::from_millis(800);
+/// What the last writes have after that.
+const FLUSH_GRACE: Duration = Duration::from_millis(500);
 
 /// A server that is ready to begin.
 pub struct Server {
@@ -68,6 +71,7 @@ impl Server {
         let _ = listeners.await;
         let _ = tokio::time::timeout(SCHEDULER_GRACE, scheduler).await;
         background.iter().for_each(JoinHandle::abort);
+        flush_uses(&self.core.kms).await;
         tracing::info!("ended");
         Ok(())
     }
@@ -116,6 +120,14 @@ impl Server {
             Some(port) if set.is_empty() => format!("localhost:{port}"),
             _ => set.clone(),
         }
+    }
+}
+
+/// Writes down when credentials were last used, unless the database hangs.
+async fn flush_uses(kms: &Kms) {
+    let flushed = tokio::time::timeout(FLUSH_GRACE, kms.flush_uses()).await;
+    if !matches!(flushed, Ok(Ok(()))) {
+        tracing::warn!("the last uses of credentials could not be written down");
     }
 }
 

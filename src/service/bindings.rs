@@ -12,7 +12,8 @@ use crate::domain::error::ValueError;
 use crate::domain::id::KeyId;
 use crate::domain::operation::{Operation, OperationKind, Snapshot};
 
-/// How often a change is tried while others change the same set.
+/// How often a change is tried while others change the same rows: whoever went away while its change was stored, or
+/// another process.
 const TRIES: u32 = 5;
 const LOCKED_OUT: &str = "after this change nobody could change the access bindings of the service any more: \
     keep kms.admin for a user account or service account that exists";
@@ -99,6 +100,7 @@ impl Kms {
         if let BindingScope::Key(key_id) = scope {
             return self.change_of_key(ctx, key_id, kind, change).await.map(Some);
         }
+        let _turn = self.changing_bindings.lock().await;
         let Stored { value, row_seq } = self.store.bindings(scope).await?;
         let bindings = Stored { value: change(value)?, row_seq };
         let mut changes = Vec::new();

@@ -84,6 +84,8 @@ pub struct Kms {
     pub(super) invocations: Arc<Invocations>,
     pub(super) clock_guard: super::clock_guard::ClockGuard,
     pub(super) schedule_changed: Arc<Notify>,
+    /// Changes of the bindings of folders and of the service take turns; those of a key hold its stripe.
+    pub(super) changing_bindings: tokio::sync::Mutex<()>,
     /// How many due changes failed in the last run.
     pub(super) failing: AtomicU32,
     /// When the last run of maintenance ended.
@@ -102,6 +104,7 @@ impl Kms {
                 store: Arc::clone(&parts.store),
                 token: Arc::clone(&parts.token),
                 clock: Arc::clone(&parts.clock),
+                ids: Arc::clone(&parts.ids),
                 login_key: parts.login_key,
                 login_period: parts.settings.access.login_period,
             })),
@@ -114,6 +117,7 @@ impl Kms {
             invocations,
             clock_guard: super::clock_guard::ClockGuard::new(parts.settings.max_clock_leap),
             schedule_changed: Arc::default(),
+            changing_bindings: tokio::sync::Mutex::new(()),
             failing: AtomicU32::new(0),
             last_maintenance: Mutex::new(None),
             overused: Mutex::new(HashSet::new()),

@@ -46,12 +46,12 @@ pub(super) fn keys(view: &View<'_>, folder: FolderId, part: Part) -> Read<Page<K
     list.page(view, part, |row| key_view(view, row), key_place)
 }
 
-/// The statement of [`keys_naming`]. `CROSS JOIN` is SQLite's way to say which table comes first: begun at the keys,
-/// the search would walk the whole folder.
+/// The statement of [`keys_naming`]. SQLite takes the tables of a `CROSS JOIN` in this order: begun at the keys, the
+/// search would walk the whole folder.
 pub(super) fn keys_naming_statement() -> String {
     format!(
-        "SELECT {} FROM bound_keys CROSS JOIN keys ON id = key_id
-        WHERE principal_id = ?1 AND key_folder_id = ?2 AND (key_created_at, key_id) > (?3, ?4)
+        "SELECT {} FROM bound_keys CROSS JOIN keys
+        WHERE id = key_id AND principal_id = ?1 AND key_folder_id = ?2 AND (key_created_at, key_id) > (?3, ?4)
         AND state = 'live' AND folder_id = key_folder_id AND created_at = key_created_at
         ORDER BY key_created_at, key_id LIMIT ?5",
         KEYS.list

@@ -96,6 +96,13 @@ impl Sqlite {
         report.map(|_| ()).map_err(|error| StoreError::Unavailable(format!("migration: {error}")))
     }
 
+    /// Makes the schema that version 1 had.
+    #[cfg(test)]
+    pub(super) fn migrate_to_first(&mut self) {
+        let runner = embedded::migrations::runner().set_target(refinery::Target::Version(1));
+        assert_eq!(runner.run(&mut self.0).map(|report| report.applied_migrations().len()).ok(), Some(1));
+    }
+
     /// Copies the WAL into the database file and cuts it to zero length.
     pub(super) fn empty_wal(&self) -> Result<(), StoreError> {
         self.0.busy_timeout(CHECKPOINT_TIMEOUT).map_err(|error| store_error(&error))?;

@@ -8,6 +8,9 @@ ALTER TABLE credentials ADD COLUMN handle TEXT;       -- access key id, or hex S
 ALTER TABLE credentials ADD COLUMN sealed_by INTEGER; -- which token key protects the secret
 ALTER TABLE credentials ADD COLUMN secret BLOB;       -- sealed secret of an access key, or a public key
 CREATE INDEX credentials_listed ON credentials (principal_id, created_at, id);
+-- Made anew, because SQLite takes the younger one of two indexes that seem to be equally good.
+DROP INDEX credentials_in_force;
+CREATE INDEX credentials_in_force ON credentials (principal_id, created_at, id) WHERE revoked_at IS NULL;
 -- The id of an access key never names another one.
 CREATE UNIQUE INDEX credentials_by_access_key ON credentials (handle) WHERE kind = 'access_key';
 -- A certificate may be issued again after its credential was revoked.

@@ -3,8 +3,10 @@
 use crate::domain::time::Timestamp;
 use crate::store::sql::{Sql, Value};
 use crate::store::sqlite::Sqlite;
-use crate::store::table::{COUNTERS, CREDENTIALS, FOLDERS, KEYS, PRINCIPALS, VERSIONS};
-use crate::store::{due, reads};
+use crate::store::table::{
+    BINDINGS, COUNTERS, CREDENTIALS, FOLDERS, KEY_BINDINGS, KEYS, PRINCIPALS, SERVICE_BINDINGS, VERSIONS,
+};
+use crate::store::{changes, directory, due, reads};
 
 /// 200,000 keys of one version each in one folder; every thousandth is due, scheduled or leaving at 5000 or later.
 fn seeded(dir: &tempfile::TempDir) -> Sqlite {
@@ -13,6 +15,12 @@ fn seeded(dir: &tempfile::TempDir) -> Sqlite {
     let numbers = "WITH RECURSIVE n (i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 200000)";
     let rows = [
         "INSERT INTO folders VALUES (zeroblob(16), 1, 'f', 0, 1, zeroblob(32))".to_owned(),
+        "INSERT INTO principals VALUES (zeroblob(16), zeroblob(16), 'user', 'p', 0, 1, zeroblob(32), NULL)".to_owned(),
+        format!(
+            "{numbers} INSERT INTO credentials SELECT CAST(format('%016d', i) AS BLOB), zeroblob(16), zeroblob(16), 'c',
+            iif(i % 2, 'access_key', 'certificate'), NULL, i, NULL, iif(i % 3, i, NULL), 1, zeroblob(32),
+            format('%020d', i), 1, zeroblob(60) FROM n WHERE i <= 20000"
+        ),
         "INSERT INTO materials VALUES (1, zeroblob(40))".to_owned(),
         format!(
             "{numbers} INSERT INTO keys SELECT CAST(format('%016d', i) AS BLOB), zeroblob(16), 'yandex', i, NULL, 'r', 'n', 'd',
@@ -25,6 +33,8 @@ fn seeded(dir: &tempfile::TempDir) -> Sqlite {
             iif(created_at % 1000 = 2, created_at + 5000, NULL),
             NULL, 0, 1, 1, zeroblob(32), 1, zeroblob(32)
             FROM keys"
+            .to_owned(),
+        "INSERT INTO bound_keys SELECT zeroblob(16), folder_id, created_at, id FROM keys WHERE created_at % 10 = 0"
             .to_owned(),
         format!("{numbers} INSERT INTO row_heads SELECT CAST(format('%016d', i) AS BLOB), 1, zeroblob(32) FROM n"),
     ];
@@ -57,7 +67,19 @@ fn statements() -> Vec<(String, &'static str)> {
         (by_key(&COUNTERS), "sqlite_autoindex_counters_1 (id=?)"),
         (by_key(&FOLDERS), "sqlite_autoindex_folders_1 (id=?)"),
         (by_key(&PRINCIPALS), "sqlite_autoindex_principals_1 (id=?)"),
-        (format!("{} WHERE token_sha256 = ?1 LIMIT 1", CREDENTIALS.select), "(token_sha256=?)"),
+        (by_key(&CREDENTIALS), "sqlite_autoindex_credentials_1 (id=?)"),
+        (by_key(&BINDINGS), "sqlite_autoindex_bindings_1 (folder_id=?)"),
+        (by_key(&KEY_BINDINGS), "sqlite_autoindex_key_bindings_1 (key_id=?)"),
+        (by_key(&SERVICE_BINDINGS), "INTEGER PRIMARY KEY (rowid=?)"),
+        (directory::folders_statement(), "folders_by_age ((created_at,id)>(?,?))"),
+        (directory::principals_statement(), "principals_listed (folder_id=? AND (created_at,id)>(?,?))"),
+        (directory::by_token_statement(), "(token_sha256=?)"),
+        (directory::by_access_key_statement(), "credentials_by_access_key (handle=?)"),
+        (directory::by_certificate_statements()[0].clone(), "credentials_by_valid_certificate (handle=?)"),
+        (directory::by_certificate_statements()[1].clone(), "credentials_by_certificate (handle=?)"),
+        (directory::credentials_of_statement(), "credentials_in_force (principal_id=?)"),
+        (directory::LAST_USE_STATEMENT.to_owned(), "credential_uses USING PRIMARY KEY (credential_id=?)"),
+        (changes::UNNAME_KEY_STATEMENT.to_owned(), "bound_keys_by_key (key_id=?)"),
         (heads.to_owned(), "PRIMARY KEY (id>? AND id<?)"),
         (reads::keys_statement(), "keys_listed (folder_id=? AND (created_at,id)>(?,?))"),
         (reads::versions_statement(), "(key_id=? AND number<?)"),
@@ -72,6 +94,27 @@ fn statements() -> Vec<(String, &'static str)> {
         (due::NEXT[1].to_owned(), "versions_scheduled (destroy_at>?)"),
         (due::NEXT[2].to_owned(), "COVERING INDEX keys_leaving (delete_at>?)"),
     ]
+}
+
+/// Two searches, the first of which gives the order of the list.
+fn joins_begin_at_the_index(sql: &Sqlite) {
+    let joins = [
+        (
+            reads::keys_naming_statement(),
+            ["PRIMARY KEY (principal_id=? AND key_folder_id=? AND (key_created_at,key_id)>(?,?))", "id=?)"],
+        ),
+        (
+            directory::credentials_statement(),
+            ["credentials_listed (principal_id=? AND (created_at,id)>(?,?))", "PRIMARY KEY (credential_id=?)"],
+        ),
+    ];
+    for (statement, expected) in joins {
+        let steps = plan(sql, &statement);
+        assert_eq!(steps.len(), 2, "{statement}: {steps:#?}");
+        for (step, expected) in steps.iter().zip(expected) {
+            assert!(step.starts_with("SEARCH") && step.contains(expected), "{statement}: {steps:#?}");
+        }
+    }
 }
 
 #[test]
@@ -91,6 +134,7 @@ fn reads_search_an_index_and_sort_nothing() {
             let work_list = statement == due::UNFINISHED_DELETIONS || statement == due::UNFINISHED_DESTRUCTIONS;
             assert!(work_list || steps[0].starts_with("SEARCH"), "{what}");
         }
+        joins_begin_at_the_index(&sql);
     }
     let found = due::due(&sql, Timestamp::from_micros(9_000), 100).unwrap();
     assert_eq!((found.rotations.len(), found.deletions.len(), found.destructions.len()), (4, 4, 4));

@@ -1,5 +1,5 @@
 //! The real store, with a power switch: after a given number of writes every call fails, as if the process
-//! had been killed between two steps.
+//! had been killed between two steps. It also counts reads, and can say that somebody else was faster.
 
 use async_trait::async_trait;
 use claviger::domain::access::BindingSet;
@@ -19,11 +19,19 @@ pub struct FaultyStore {
     inner: Arc<dyn Store>,
     writes_left: AtomicI64,
     planted: Mutex<Option<Due>>,
+    reads: Mutex<Vec<&'static str>>,
+    conflicts: AtomicI64,
 }
 
 impl FaultyStore {
     pub fn new(inner: Arc<dyn Store>) -> Self {
-        Self { inner, writes_left: AtomicI64::new(i64::MAX), planted: Mutex::default() }
+        Self {
+            inner,
+            writes_left: AtomicI64::new(i64::MAX),
+            planted: Mutex::default(),
+            reads: Mutex::default(),
+            conflicts: AtomicI64::new(0),
+        }
     }
 
     /// Lets `writes` more writes through.
@@ -36,14 +44,35 @@ impl FaultyStore {
         *self.planted.lock().unwrap() = Some(due);
     }
 
-    fn write(&self) -> Result<(), StoreError> {
+    /// The reads since the last call, in their order.
+    pub fn take_reads(&self) -> Vec<&'static str> {
+        std::mem::take(&mut *self.reads.lock().unwrap())
+    }
+
+    /// The next `count` commits find that the row was changed meanwhile.
+    pub fn plant_conflicts(&self, count: i64) {
+        self.conflicts.store(count, Ordering::SeqCst);
+    }
+
+    fn commit(&self, name: &'static str) -> Result<(), StoreError> {
+        let planted =
+            self.conflicts.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| (left > 0).then(|| left - 1));
+        if planted.is_ok() { Err(StoreError::Conflict) } else { self.write(name) }
+    }
+
+    fn write(&self, _name: &'static str) -> Result<(), StoreError> {
         if self.writes_left.fetch_sub(1, Ordering::SeqCst) <= 0 {
             self.writes_left.store(0, Ordering::SeqCst);
         }
-        self.read()
+        self.power()
     }
 
-    fn read(&self) -> Result<(), StoreError> {
+    fn read(&self, name: &'static str) -> Result<(), StoreError> {
+        self.reads.lock().unwrap().push(name);
+        self.power()
+    }
+
+    fn power(&self) -> Result<(), StoreError> {
         if self.writes_left.load(Ordering::SeqCst) <= 0 {
             return Err(StoreError::Unavailable("switched off by the test".into()));
         }
@@ -56,12 +85,12 @@ macro_rules! pass {
         #[async_trait]
         impl Store for FaultyStore {
             $(async fn $name(&self, $($arg: $ty),*) -> Result<$out, StoreError> {
-                self.$kind()?;
+                self.$kind(stringify!($name))?;
                 self.inner.$name($($arg),*).await
             })*
 
             async fn due(&self, now: Timestamp, limit: u32) -> Result<Due, StoreError> {
-                self.read()?;
+                self.read("due")?;
                 let planted = self.planted.lock().unwrap().take();
                 match planted {
                     Some(due) => Ok(due),
@@ -73,7 +102,7 @@ macro_rules! pass {
 }
 
 pass! {
-    write commit(changes: Vec<Change>) -> ();
+    commit commit(changes: Vec<Change>) -> ();
     read folder(id: FolderId) -> Option<Folder>;
     read first_folder() -> Option<Folder>;
     read folders(after: Option<Cursor>, limit: u32) -> Page<Folder>;

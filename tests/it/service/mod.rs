@@ -1,6 +1,7 @@
 //! The use cases over a real token and a real database, with a clock that the test moves.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
 
+mod access;
 pub mod core;
 mod faulty_store;
 mod maintenance;

@@ -3,10 +3,11 @@
 use super::fixture::{
     Db, assert_alarm, at, bytes, credential, folder_id, key_id, principal_id, sealed, token_hash, version_id,
 };
+use claviger::domain::id::{CredentialId, FolderId, KeyId, MaterialId, PrincipalId};
 use claviger::domain::version::VersionState;
-use claviger::service::ports::{BindingScope, BlobUpdate, BootInstant, Change, CredentialLookup, Heartbeat, Store};
-use rusqlite::params;
-use std::time::Duration;
+use claviger::service::ports::{BindingScope, BlobUpdate, Change, CredentialLookup, Store, StoreError};
+use rusqlite::types::Value;
+use rusqlite::{Connection, Row, params};
 
 #[tokio::test]
 async fn two_swapped_blobs_are_found() {
@@ -66,55 +67,92 @@ async fn a_flipped_algorithm_is_found() {
 }
 
 #[tokio::test]
-async fn every_column_of_every_sealed_table_is_covered() {
-    let beat = Heartbeat {
-        at: at(1),
-        boot: BootInstant { boot_id: "b".to_owned(), elapsed: Duration::ZERO },
-        held: Some("leap".to_owned()),
-    };
-    let tables = ["folders", "principals", "credentials", "bindings", "keys", "versions", "counters", "heartbeat"];
-    let db = Db::new().await;
-    db.store.beat(beat).await.unwrap();
-    for table in tables {
+async fn every_column_of_every_row_of_every_sealed_table_is_covered() {
+    let tables = [
+        ("folders", 1),
+        ("principals", 2),
+        ("credentials", 4),
+        ("bindings", 1),
+        ("service_bindings", 1),
+        ("key_bindings", 1),
+        ("keys", 2),
+        ("versions", 2),
+        ("counters", 2),
+        ("heartbeat", 1),
+    ];
+    let db = Db::full().await;
+    for (table, rows) in tables {
         let raw = db.raw();
-        let mut columns = raw.prepare("SELECT name, type FROM pragma_table_info(?1) WHERE pk = 0").unwrap();
-        let columns = columns.query_map([table], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
-        for (column, kind) in columns.map(Result::<(String, String), _>::unwrap) {
-            attack_column(&db, table, &column, &kind).await;
+        let mut row_ids = raw.prepare(&format!("SELECT rowid FROM {table}")).unwrap();
+        let row_ids: Vec<i64> = row_ids.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+        assert_eq!(row_ids.len(), rows, "{table}");
+        for row in row_ids {
+            for column in columns(&raw, table) {
+                attack_column(&db, table, &column, row).await;
+            }
         }
     }
 }
 
-/// Changes one column of one row, looks for the alarm, and puts it back.
-async fn attack_column(db: &Db, table: &str, column: &str, kind: &str) {
+struct Column {
+    name: String,
+    kind: String,
+    nullable: bool,
+}
+
+/// All columns of a table but its primary key.
+fn columns(raw: &Connection, table: &str) -> Vec<Column> {
+    let statement = "SELECT name, type, \"notnull\" = 0 FROM pragma_table_info(?1) WHERE pk = 0";
+    let mut columns = raw.prepare(statement).unwrap();
+    let column = |row: &Row<'_>| Ok(Column { name: row.get(0)?, kind: row.get(1)?, nullable: row.get(2)? });
+    columns.query_map([table], column).unwrap().map(Result::unwrap).collect()
+}
+
+/// Changes one column of one row to another value and to NULL, looks for the alarm, and puts it back.
+async fn attack_column(db: &Db, table: &str, column: &Column, row: i64) {
+    let Column { name, kind, nullable } = column;
     let raw = db.raw();
     raw.pragma_update(None, "ignore_check_constraints", "ON").unwrap();
-    let select = format!("SELECT rowid, {column} FROM {table} ORDER BY rowid LIMIT 1");
-    let (row, old): (i64, rusqlite::types::Value) =
-        raw.query_row(&select, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
-    let new = match kind {
-        "INTEGER" => format!("coalesce({column}, 0) + 1"),
-        "TEXT" => format!("coalesce({column}, '') || 'x'"),
+    let key = raw.prepare(&format!("SELECT * FROM {table}")).unwrap().column_name(0).unwrap().to_owned();
+    let select = format!("SELECT {key}, {name} FROM {table} WHERE rowid = ?1");
+    let (key, old): (Value, Value) = raw.query_row(&select, [row], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    let other = match kind.as_str() {
+        "INTEGER" => format!("coalesce({name}, 0) + 1"),
+        "TEXT" => format!("coalesce({name}, '') || 'x'"),
         _ => "randomblob(16)".to_owned(),
     };
-    let update = format!("UPDATE {table} SET {column} = {new} WHERE rowid = ?1");
-    assert_eq!(raw.execute(&update, [row]).unwrap(), 1);
-    let found = match table {
-        "folders" => db.store.folder(folder_id()).await.map(drop),
-        "principals" => db.store.principal(principal_id()).await.map(drop),
-        // A row whose hash was changed is not found by the token any more; it is in the list.
-        "credentials" if column == "token_sha256" => db.store.credentials_of(principal_id()).await.map(drop),
-        "credentials" => db.store.credential(CredentialLookup::TokenSha256(token_hash(1))).await.map(drop),
-        "bindings" => db.store.bindings(BindingScope::Folder(folder_id())).await.map(drop),
-        "keys" => db.store.key(key_id(1)).await.map(drop),
-        "versions" => db.store.material(key_id(1), version_id(1, 1)).await.map(drop),
-        "counters" => db.store.lease_invocations(version_id(1, 1), 1).await.map(drop),
-        _ => db.store.heartbeat().await.map(drop),
+    let to_null = *nullable && old != Value::Null;
+    for new in [Some(other.as_str()), to_null.then_some("NULL")].into_iter().flatten() {
+        let update = format!("UPDATE {table} SET {name} = {new} WHERE rowid = ?1");
+        assert_eq!(raw.execute(&update, [row]).unwrap(), 1);
+        let found = look_up(db, table, &key).await;
+        assert!(found.is_err(), "{table}.{name} of row {row} can become {new} unnoticed");
+        assert_alarm(&found, table);
+        let restore = format!("UPDATE {table} SET {name} = ?2 WHERE rowid = ?1");
+        assert_eq!(raw.execute(&restore, params![row, old]).unwrap(), 1);
+        assert!(look_up(db, table, &key).await.is_ok(), "{table}.{name} was put back");
+    }
+}
+
+/// Reads a row by its id.
+async fn look_up(db: &Db, table: &str, key: &Value) -> Result<(), StoreError> {
+    let id = || match key {
+        Value::Blob(bytes) => <[u8; 16]>::try_from(bytes.as_slice()).unwrap(),
+        other => panic!("{table} has no id {other:?}"),
     };
-    assert!(found.is_err(), "{table}.{column} can be changed unnoticed");
-    assert_alarm(&found, table);
-    let restore = format!("UPDATE {table} SET {column} = ?2 WHERE rowid = ?1");
-    assert_eq!(raw.execute(&restore, params![row, old]).unwrap(), 1);
+    let store = &db.store;
+    match table {
+        "folders" => store.folder(FolderId::from_bytes(id())).await.map(drop),
+        "principals" => store.principal(PrincipalId::from_bytes(id())).await.map(drop),
+        "credentials" => store.credential(CredentialLookup::Id(CredentialId::from_bytes(id()))).await.map(drop),
+        "bindings" => store.bindings(BindingScope::Folder(FolderId::from_bytes(id()))).await.map(drop),
+        "service_bindings" => store.bindings(BindingScope::Service).await.map(drop),
+        "key_bindings" => store.bindings(BindingScope::Key(KeyId::from_bytes(id()))).await.map(drop),
+        "keys" => store.key(KeyId::from_bytes(id())).await.map(drop),
+        "versions" => store.material(key_id(1), MaterialId::from_bytes(id())).await.map(drop),
+        "counters" => store.lease_invocations(MaterialId::from_bytes(id()), 1).await.map(drop),
+        _ => store.heartbeat().await.map(drop),
+    }
 }
 
 #[tokio::test]
@@ -141,8 +179,8 @@ async fn a_deleted_counter_is_found_and_not_begun_anew() {
 async fn an_added_token_hash_is_no_credential() {
     let db = Db::new().await;
     let statement = "INSERT INTO credentials
-        SELECT ?1, principal_id, folder_id, name, kind, ?2, created_at, expires_at, revoked_at, row_seq, row_mac
-        FROM credentials";
+        SELECT ?1, principal_id, folder_id, name, kind, ?2, created_at, expires_at, revoked_at, row_seq, row_mac, handle,
+        sealed_by, secret FROM credentials";
     db.tamper(statement, params![bytes(5, 9), token_hash(9)]);
     assert_alarm(&db.store.credential(CredentialLookup::TokenSha256(token_hash(9))).await, "credentials");
     db.tamper(
@@ -162,18 +200,20 @@ async fn an_added_binding_is_no_right() {
     assert_alarm(&db.store.bindings(BindingScope::Folder(folder_id())).await, "bindings");
     let planted = "INSERT INTO bindings VALUES (?1, ?2, 1, zeroblob(32))";
     db.tamper(planted, params![bytes(1, 2), json]);
-    let other = claviger::domain::id::FolderId::from_bytes(bytes(1, 2));
+    let other = FolderId::from_bytes(bytes(1, 2));
     assert_alarm(&db.store.bindings(BindingScope::Folder(other)).await, "bindings");
 }
 
 #[tokio::test]
 async fn an_added_administrator_is_nobody() {
     let db = Db::new().await;
-    let statement = "INSERT INTO principals SELECT ?1, folder_id, kind, 'me too', 0, row_seq, row_mac FROM principals";
+    let statement =
+        "INSERT INTO principals SELECT ?1, folder_id, kind, 'me too', 0, row_seq, row_mac, NULL FROM principals";
     db.tamper(statement, [bytes(2, 2)]);
-    let id = claviger::domain::id::PrincipalId::from_bytes(bytes(2, 2));
+    let id = PrincipalId::from_bytes(bytes(2, 2));
     assert_alarm(&db.store.principal(id).await, "principals");
     assert_alarm(&db.store.first_principal(folder_id()).await, "principals");
+    assert_alarm(&db.store.principals(folder_id(), None, 10).await, "principals");
 }
 
 #[tokio::test]
@@ -184,7 +224,7 @@ async fn an_added_head_does_not_make_a_planted_row_good() {
     let encoded = [b"\x02\0\0\0\0\0\0\0\x08counters\x03\0\0\0\0\0\0\0\x10".as_slice(), &bytes(4, 77)].concat();
     let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &encoded);
     raw.execute("INSERT INTO row_heads VALUES (?1, 1, zeroblob(32))", [&hash.as_ref()[..16]]).unwrap();
-    let planted = claviger::domain::id::MaterialId::from_bytes(bytes(4, 77));
+    let planted = MaterialId::from_bytes(bytes(4, 77));
     assert_alarm(&db.store.lease_invocations(planted, 1).await, "counters");
 }
 

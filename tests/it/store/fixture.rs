@@ -10,8 +10,8 @@ use claviger::domain::text::{Description, Labels, Name};
 use claviger::domain::time::Timestamp;
 use claviger::domain::version::{KeyVersion, Residency, VersionOrigin, VersionState};
 use claviger::service::ports::{
-    BindingScope, Change, CredentialRecord, CredentialSecret, Folder, Principal, SealedMaterial, Store, StoreError,
-    Stored,
+    BindingScope, BootInstant, Change, CredentialRecord, CredentialSecret, Folder, Heartbeat, Principal,
+    SealedMaterial, Store, StoreError, Stored,
 };
 use claviger::store::SqliteStore;
 use rusqlite::{Connection, Params};
@@ -43,6 +43,10 @@ pub fn folder_id() -> FolderId {
 
 pub fn principal_id() -> PrincipalId {
     PrincipalId::from_bytes(bytes(2, 1))
+}
+
+pub fn other_principal_id() -> PrincipalId {
+    PrincipalId::from_bytes(bytes(2, 2))
 }
 
 pub fn key_id(number: u32) -> KeyId {
@@ -82,6 +86,37 @@ pub fn credential(number: u32) -> CredentialRecord {
         expires_at: None,
         revoked_at: None,
     }
+}
+
+fn credential_with(number: u32, secret: CredentialSecret) -> CredentialRecord {
+    CredentialRecord { secret, ..credential(number) }
+}
+
+pub fn access_key(number: u32) -> CredentialRecord {
+    let secret = CredentialSecret::AccessKey { access_key_id: access_key_id(number), sealed: sealed(900, number) };
+    credential_with(number, secret)
+}
+
+pub fn access_key_id(number: u32) -> String {
+    format!("AKIA{number:016}")
+}
+
+pub fn certificate(number: u32, spki_sha256: [u8; 32]) -> CredentialRecord {
+    credential_with(number, CredentialSecret::CertificateSha256(spki_sha256))
+}
+
+pub fn public_key(number: u32) -> CredentialRecord {
+    credential_with(number, CredentialSecret::PublicKey(vec![0x30, 0x82, 1, 2, 3]))
+}
+
+/// The set that gives a role to these service accounts.
+pub fn viewers(principals: &[PrincipalId]) -> BindingSet {
+    let subject = |id: &PrincipalId| Subject::of(PrincipalKind::ServiceAccount, *id);
+    BindingSet::new(principals.iter().map(|id| Binding { role: Role::Viewer, subject: subject(id) })).unwrap()
+}
+
+pub fn put(scope: BindingScope, value: BindingSet, row_seq: u64) -> Change {
+    Change::PutBindings(scope, Stored { value, row_seq })
 }
 
 pub fn token_hash(number: u32) -> [u8; 32] {
@@ -191,6 +226,25 @@ impl Db {
         changes.extend(insert_key(2));
         store.commit(changes).await.unwrap();
         Self { dir, store }
+    }
+
+    /// With a credential of each kind (1 to 4), the last one revoked, bindings of service and key 1, a deleted principal
+    /// and a heartbeat as well.
+    pub async fn full() -> Self {
+        let db = Self::new().await;
+        let retired = Principal { id: other_principal_id(), deleted_at: Some(at(5)), ..principal() };
+        let changes = vec![
+            Change::InsertPrincipal(retired),
+            Change::InsertCredential(access_key(2)),
+            Change::InsertCredential(certificate(3, token_hash(3))),
+            Change::InsertCredential(CredentialRecord { revoked_at: Some(at(6)), ..public_key(4) }),
+            put(BindingScope::Service, administrators(), 0),
+            put(BindingScope::Key(key_id(1)), viewers(&[other_principal_id()]), 0),
+        ];
+        db.store.commit(changes).await.unwrap();
+        let boot = BootInstant { boot_id: "b".to_owned(), elapsed: Duration::ZERO };
+        db.store.beat(Heartbeat { at: at(1), boot, held: Some("leap".to_owned()) }).await.unwrap();
+        db
     }
 
     pub fn path(&self) -> PathBuf {

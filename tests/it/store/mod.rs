@@ -2,9 +2,12 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests and their fixtures end at the first surprise")]
 
+mod access;
 mod attacks;
 mod destruction;
 mod fixture;
+mod forgeries;
+mod lists;
 mod locked;
 mod paging;
 mod rollback;

@@ -1,25 +1,35 @@
 //! Old rows with their old, valid MACs.
 
-use super::fixture::{Db, assert_alarm, at, folder_id, key_id, token_hash};
+use super::fixture::{
+    Db, access_key_id, administrators, assert_alarm, at, bytes, folder_id, key_id, principal_id, put, token_hash,
+};
+use claviger::domain::access::BindingSet;
+use claviger::domain::id::CredentialId;
 use claviger::domain::key::{KeyState, Switch};
 use claviger::service::ports::{BindingScope, Change, CredentialLookup, Store, StoreError};
 use rstest::rstest;
 use rusqlite::Connection;
 
+/// A connection to a database that knows `old.db`, a copy of it as it was before these changes.
+async fn change(db: &Db, changes: Vec<Change>) -> Connection {
+    let old = db.dir.path().join("old.db");
+    db.raw().execute("VACUUM INTO ?1", [old.to_str().unwrap()]).unwrap();
+    db.store.commit(changes).await.unwrap();
+    let raw = db.raw();
+    raw.execute("ATTACH ?1 AS old", [old.to_str().unwrap()]).unwrap();
+    raw
+}
+
 /// A database whose key 1 was switched off after `old.db` was copied from it.
 async fn changed() -> (Db, Connection) {
     let db = Db::new().await;
-    let old = db.dir.path().join("old.db");
-    db.raw().execute("VACUUM INTO ?1", [old.to_str().unwrap()]).unwrap();
     let mut stored = db.key(1).await;
     stored.value.state = KeyState::Live { switch: Switch::Inactive };
-    db.store.commit(vec![Change::UpdateKey(Box::new(stored))]).await.unwrap();
-    let raw = db.raw();
-    raw.execute("ATTACH ?1 AS old", [old.to_str().unwrap()]).unwrap();
+    let raw = change(&db, vec![Change::UpdateKey(Box::new(stored))]).await;
     (db, raw)
 }
 
-/// Puts the old rows of these tables back.
+/// Puts the old rows of these tables back, one of each.
 fn roll_back(raw: &Connection, tables: &[&str]) {
     for table in tables {
         let differing = format!("SELECT count(*) FROM (SELECT * FROM main.{table} EXCEPT SELECT * FROM old.{table})");
@@ -78,18 +88,53 @@ async fn a_state_tree_that_was_removed_is_not_begun_anew() {
     assert_alarm(&db.restart().map(drop), "state_root");
 }
 
+#[rstest]
+#[case::token(CredentialLookup::TokenSha256(token_hash(1)))]
+#[case::access_key(CredentialLookup::AccessKeyId(access_key_id(2)))]
+#[case::certificate(CredentialLookup::CertificateSha256(token_hash(3)))]
+#[case::id(CredentialLookup::Id(CredentialId::from_bytes(bytes(5, 1))))]
 #[tokio::test]
-async fn an_unrevoked_credential_is_found() {
-    let db = Db::new().await;
-    let old = db.dir.path().join("old.db");
-    db.raw().execute("VACUUM INTO ?1", [old.to_str().unwrap()]).unwrap();
-    let mut stored = db.store.credential(CredentialLookup::TokenSha256(token_hash(1))).await.unwrap().unwrap();
+async fn an_unrevoked_credential_is_found(#[case] lookup: CredentialLookup) {
+    let db = Db::full().await;
+    let mut stored = db.store.credential(lookup.clone()).await.unwrap().unwrap();
     stored.value.revoked_at = Some(at(9));
-    db.store.commit(vec![Change::UpdateCredential(stored)]).await.unwrap();
-    let raw = db.raw();
-    raw.execute("ATTACH ?1 AS old", [old.to_str().unwrap()]).unwrap();
+    let raw = change(&db, vec![Change::UpdateCredential(stored)]).await;
     roll_back(&raw, &["credentials"]);
-    assert_alarm(&db.store.credential(CredentialLookup::TokenSha256(token_hash(1))).await, "credentials");
+    assert_alarm(&db.store.credential(lookup.clone()).await, "credentials");
+    roll_back(&raw, &["row_heads", "state_leaves"]);
+    assert_alarm(&db.store.credential(lookup).await, "credentials");
+}
+
+#[tokio::test]
+async fn an_undeleted_principal_is_found() {
+    let db = Db::new().await;
+    let mut stored = db.store.principal(principal_id()).await.unwrap().unwrap();
+    stored.value.deleted_at = Some(at(9));
+    let raw = change(&db, vec![Change::UpdatePrincipal(stored)]).await;
+    roll_back(&raw, &["principals"]);
+    assert_alarm(&db.store.principal(principal_id()).await, "principals");
+    assert_alarm(&db.store.principals(folder_id(), None, 10).await, "principals");
+}
+
+#[rstest]
+#[case::service(BindingScope::Service, "service_bindings")]
+#[case::folder(BindingScope::Folder(folder_id()), "bindings")]
+#[case::key(BindingScope::Key(key_id(1)), "key_bindings")]
+#[tokio::test]
+async fn a_rolled_back_or_removed_set_of_bindings_is_found(#[case] scope: BindingScope, #[case] table: &str) {
+    let db = Db::full().await;
+    let raw = change(&db, vec![put(scope, BindingSet::default(), 1)]).await;
+    roll_back(&raw, &[table]);
+    assert_alarm(&db.store.bindings(scope).await, table);
+    roll_back(&raw, &["row_heads", "state_leaves"]);
+    assert_alarm(&db.store.bindings(scope).await, table);
+    raw.execute(&format!("DELETE FROM {table}"), []).unwrap();
+    assert_alarm(&db.store.bindings(scope).await, table);
+    if let BindingScope::Key(id) = scope {
+        assert_alarm(&db.store.key_record(id).await, table);
+    }
+    let again = db.store.commit(vec![put(scope, administrators(), 0)]).await;
+    assert_alarm(&again, table);
 }
 
 #[tokio::test]

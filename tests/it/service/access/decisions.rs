@@ -1,0 +1,192 @@
+//! Every role on every level against every use case on a key.
+
+use super::super::{Service, in_own_process, settings};
+use super::{Object, Op, World, encrypt, is_denied, run};
+use claviger::domain::access::{Permission, Role};
+use claviger::service::AccessSettings;
+use claviger::service::error::ServiceError;
+use claviger::service::ports::BindingScope;
+use claviger::service::request::{ReEncrypt, RequestContext};
+use claviger::service::{Kms, KmsSettings};
+
+/// What the caller gets, by the roles' own table: allowed, denied or not found.
+fn expected(role: Option<Role>, op: Op) -> &'static str {
+    let permits = |permission| role.is_some_and(|role| role.permits(permission, false));
+    match op {
+        _ if permits(op.permission()) => "allowed",
+        _ if permits(Permission::ViewKey) => "denied",
+        _ => "not found",
+    }
+}
+
+fn outcome(result: &Result<(), ServiceError>) -> &'static str {
+    match result {
+        Err(ServiceError::Denied) => "denied",
+        Err(ServiceError::NotFound { .. }) => "not found",
+        // That it was not in a state for it says that it was allowed.
+        Ok(()) | Err(ServiceError::State(_)) => "allowed",
+        Err(_) => "failed",
+    }
+}
+
+#[test]
+fn every_role_on_every_level_allows_exactly_what_the_table_says() {
+    let name = "every_role_on_every_level_allows_exactly_what_the_table_says";
+    in_own_process(module_path!(), name, async |core| {
+        let world = World::start(core).await;
+        let (mine, object) = (world.object().await, world.object().await);
+        // What may not happen while the table is walked: the key would be gone.
+        let protect = super::KeyPatch { deletion_protection: Some(true), ..super::KeyPatch::default() };
+        world.kms().update_key(world.administrator(), object.key_id, protect).await.unwrap();
+        let elsewhere = world.key_in(world.folder().await).await;
+        let elsewhere = Object { key_id: elsewhere, ..object.clone() };
+        let scopes = [BindingScope::Service, BindingScope::Folder(world.home()), BindingScope::Key(object.key_id)];
+        for role in Role::ALL {
+            for scope in scopes {
+                let caller = world.account(world.folder().await).await;
+                world.bind(BindingScope::Key(mine.key_id), Role::KeysEncrypterDecrypter, &caller).await;
+                world.bind(scope, role, &caller).await;
+                for op in Op::ALL {
+                    // Replacing the bindings of the key would take the role away.
+                    if op == Op::SetBindings && scope == BindingScope::Key(object.key_id) {
+                        continue;
+                    }
+                    let done = run(world.kms(), &caller, op, &object, &mine).await;
+                    assert_eq!(outcome(&done), expected(Some(role), op), "{role:?} {scope:?} {op:?}: {done:?}");
+                    if matches!(op, Op::Key | Op::Encrypt | Op::Rotate) {
+                        let reaches = (scope == BindingScope::Service).then_some(role);
+                        let other = run(world.kms(), &caller, op, &elsewhere, &mine).await;
+                        let refused = expected(reaches, op) != "allowed";
+                        assert_eq!(refused, matches!(outcome(&other), "denied" | "not found") && !is_version(&other));
+                    }
+                }
+            }
+        }
+    });
+}
+
+/// The object of another folder has no such version.
+fn is_version(result: &Result<(), ServiceError>) -> bool {
+    use claviger::service::error::Missing;
+    matches!(result, Err(ServiceError::NotFound { what: Missing::Version, .. }))
+}
+
+#[test]
+fn a_role_reaches_no_other_key_and_no_other_folder() {
+    in_own_process(module_path!(), "a_role_reaches_no_other_key_and_no_other_folder", async |core| {
+        let world = World::start(core).await;
+        let (own, beside) = (world.object().await, world.object().await);
+        let abroad = world.key_in(world.folder().await).await;
+        let abroad = Object { key_id: abroad, ..beside.clone() };
+        let on_key = world.account(world.home()).await;
+        world.bind(BindingScope::Key(own.key_id), Role::Admin, &on_key).await;
+        let on_folder = world.account(world.home()).await;
+        world.bind(BindingScope::Folder(world.home()), Role::Admin, &on_folder).await;
+        for op in Op::ALL.into_iter().filter(|op| *op != Op::Restore) {
+            let done = run(world.kms(), &on_key, op, &beside, &own).await;
+            assert!(matches!(done, Err(ServiceError::NotFound { .. } | ServiceError::Denied)), "{op:?}: {done:?}");
+            let done = run(world.kms(), &on_folder, op, &abroad, &own).await;
+            assert!(matches!(done, Err(ServiceError::NotFound { .. } | ServiceError::Denied)), "{op:?}: {done:?}");
+        }
+        assert!(run(world.kms(), &on_key, Op::Rotate, &own, &own).await.is_ok());
+        assert!(run(world.kms(), &on_folder, Op::Rotate, &beside, &own).await.is_ok());
+    });
+}
+
+#[test]
+fn whoever_creates_a_key_gets_no_role_on_it() {
+    in_own_process(module_path!(), "whoever_creates_a_key_gets_no_role_on_it", async |core| {
+        let world = World::start(core).await;
+        let editor = world.account(world.home()).await;
+        world.bind(BindingScope::Folder(world.home()), Role::Editor, &editor).await;
+        let request = world.service.create_request(claviger::domain::algorithm::Algorithm::Aes128, None);
+        let key = world.kms().create_key(&editor, request).await.unwrap().key_id;
+        let bound = world.kms().access_bindings(&editor, BindingScope::Key(key)).await.unwrap();
+        assert!(bound.value.as_slice().is_empty() && bound.row_seq == 0);
+        world.unbind(BindingScope::Folder(world.home()), Role::Editor, &editor).await;
+        assert!(matches!(world.kms().key(&editor, key).await, Err(ServiceError::NotFound { .. })));
+    });
+}
+
+#[test]
+fn editors_and_administrators_use_keys_in_compatible_folders_only() {
+    let name = "editors_and_administrators_use_keys_in_compatible_folders_only";
+    in_own_process(module_path!(), name, async |core| {
+        let mut world = World::start(core).await;
+        let compatible = world.folder().await;
+        let (here, there) = (world.key_in(world.home()).await, world.key_in(compatible).await);
+        let access = AccessSettings { editors_use_keys_in: [compatible].into_iter().collect(), ..settings().access };
+        let settings = KmsSettings { access, ..settings() };
+        let Service { core, clock, store, .. } = &world.service;
+        world.service.kms = Service::kms_over(core, clock, store, settings);
+        for role in [Role::Editor, Role::Admin, Role::Viewer, Role::Operator] {
+            let uses = matches!(role, Role::Editor | Role::Admin);
+            for scopes in [
+                vec![BindingScope::Service],
+                vec![BindingScope::Folder(world.home()), BindingScope::Folder(compatible)],
+                vec![BindingScope::Key(here), BindingScope::Key(there)],
+            ] {
+                let caller = world.account(world.home()).await;
+                for scope in scopes {
+                    world.bind(scope, role, &caller).await;
+                }
+                let in_compatible = world.kms().encrypt(&caller, encrypt(there, None)).await;
+                assert_eq!(in_compatible.is_ok(), uses, "{role:?}: {in_compatible:?}");
+                assert!(world.kms().encrypt(&caller, encrypt(here, None)).await.is_err(), "{role:?}");
+            }
+        }
+    });
+}
+
+#[test]
+fn a_re_encryption_needs_both_keys() {
+    in_own_process(module_path!(), "a_re_encryption_needs_both_keys", async |core| {
+        let world = World::start(core).await;
+        let (from, to) = (world.object().await, world.object().await);
+        let caller = world.account(world.home()).await;
+        let attempt = async || world.kms().re_encrypt(&caller, super::re_encrypt(&from, &to)).await.map(drop);
+        let (from_scope, to_scope) = (BindingScope::Key(from.key_id), BindingScope::Key(to.key_id));
+        world.bind(from_scope, Role::KeysEncrypter, &caller).await;
+        world.bind(to_scope, Role::KeysDecrypter, &caller).await;
+        assert!(is_denied(&attempt().await));
+        world.bind(from_scope, Role::KeysDecrypter, &caller).await;
+        assert!(is_denied(&attempt().await));
+        world.bind(to_scope, Role::KeysEncrypter, &caller).await;
+        assert!(attempt().await.is_ok());
+        world.unbind(from_scope, Role::KeysDecrypter, &caller).await;
+        assert!(is_denied(&attempt().await));
+    });
+}
+
+#[test]
+fn a_crypto_request_with_everything_in_memory_reads_nothing_from_the_store() {
+    let name = "a_crypto_request_with_everything_in_memory_reads_nothing_from_the_store";
+    in_own_process(module_path!(), name, async |core| {
+        let world = World::start(core).await;
+        let object = world.object().await;
+        let caller = world.account(world.home()).await;
+        world.bind(BindingScope::Key(object.key_id), Role::KeysEncrypterDecrypter, &caller).await;
+        let ops = [Op::Encrypt, Op::Decrypt, Op::ReEncryptTo, Op::GenerateDataKey];
+        run(world.kms(), &caller, Op::Encrypt, &object, &object).await.unwrap();
+        world.service.store.take_reads();
+        for op in ops {
+            run(world.kms(), &caller, op, &object, &object).await.unwrap();
+            assert!(world.service.store.take_reads().is_empty(), "{op:?}");
+        }
+    });
+}
+
+/// Handlers are spawned on other threads, so every use case must be `Send`.
+#[test]
+fn decisions_can_move_between_threads() {
+    const fn assert_send<T: Send>(_: &T) {}
+    fn check(kms: &Kms, ctx: &RequestContext, request: ReEncrypt) {
+        let scope = BindingScope::Service;
+        assert_send(&kms.re_encrypt(ctx, request));
+        assert_send(&kms.keys(ctx, ctx.caller.folder_id, None, 1));
+        assert_send(&kms.access_bindings(ctx, scope));
+        assert_send(&kms.set_access_bindings(ctx, scope, super::set([])));
+        assert_send(&kms.update_access_bindings(ctx, scope, Vec::new()));
+    }
+    let _ = check;
+}
