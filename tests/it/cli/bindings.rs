@@ -38,7 +38,8 @@ async fn a_set_is_replaced_after_its_changes_were_shown() {
     let key = shell.new_key("k");
     let (id, _) = caller(&shell, "app");
     let target = ["--key", key.as_str()];
-    let set = |more: &[&str], input: &str| shell.run_with_input(&[&["binding", "set"], &target[..], more].concat(), input);
+    let set =
+        |more: &[&str], input: &str| shell.run_with_input(&[&["binding", "set"], &target[..], more].concat(), input);
     let list = || shell.json(&["binding", "list", "--key", &key]);
     let lines = format!("# who\nkms.keys.encrypter {id}\nkms.viewer group:auditors\n");
     set(&["-"], &lines).assert_refused(USAGE, "--yes");

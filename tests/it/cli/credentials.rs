@@ -66,7 +66,9 @@ async fn an_api_token_is_shown_once_works_and_is_revoked() {
     assert_eq!((&shown["state"], &shown["name"]), (&"ACTIVE".into(), &"deploy".into()));
     assert!(shown["expiresAt"].is_string() && !shown.to_string().contains(&token), "{shown}");
     let listed = masked(&scene.shell.ok(&["credential", "list", "--principal", &scene.principal]));
-    assert!(listed.starts_with("ID TYPE NAME STATE CREATED EXPIRES LAST USED\n<id> apiToken deploy ACTIVE <time> <time>"));
+    assert!(
+        listed.starts_with("ID TYPE NAME STATE CREATED EXPIRES LAST USED\n<id> apiToken deploy ACTIVE <time> <time>")
+    );
 
     assert_eq!(scene.shell.ok(&["credential", "revoke", &id]), format!("credential {id} is revoked\n"));
     app.refused(&["whoami"], REFUSED, "a valid credential is required");
@@ -157,7 +159,8 @@ async fn a_client_certificate_is_registered_and_calls() {
     let [certificate, key] = ["client.pem", "client.key"].map(|name| scene.file(name));
     std::fs::write(&certificate, identity.pem()).unwrap();
     std::fs::write(&key, pair.serialize_pem()).unwrap();
-    let id = scene.issue(&["--type", "certificate", "--certificate", path(&certificate)]).printed(&[]).trim().to_owned();
+    let id =
+        scene.issue(&["--type", "certificate", "--certificate", path(&certificate)]).printed(&[]).trim().to_owned();
     let with_certificate = scene
         .shell
         .clone()
@@ -183,7 +186,11 @@ async fn credentials_of_others_are_neither_issued_nor_shown_nor_revoked() {
     let token = scene.issue(&["--type", "api-token"]).printed(&[]);
     let id = text(&scene.list()[0], "/id");
     let unseen = format!("principal {} not found", scene.principal);
-    stranger.refused(&["credential", "create", "--principal", &scene.principal, "--type", "api-token"], REFUSED, &unseen);
+    stranger.refused(
+        &["credential", "create", "--principal", &scene.principal, "--type", "api-token"],
+        REFUSED,
+        &unseen,
+    );
     stranger.refused(&["credential", "list", "--principal", &scene.principal], REFUSED, &unseen);
     stranger.refused(&["credential", "show", &id], REFUSED, &format!("credential {id} not found"));
     stranger.refused(&["credential", "revoke", &id], REFUSED, &format!("credential {id} not found"));

@@ -20,7 +20,10 @@ async fn folders_are_made_listed_and_shown() {
     created <time>
     ");
     let list = masked(&shell.ok(&["folder", "list"]));
-    assert!(list.starts_with("ID NAME ACCOUNT CREATED\n") && list.ends_with("<id> payments <account> <time>"), "{list}");
+    assert!(
+        list.starts_with("ID NAME ACCOUNT CREATED\n") && list.ends_with("<id> payments <account> <time>"),
+        "{list}"
+    );
     insta::assert_snapshot!(masked(&shell.ok(&["folder", "create", "--name", "a\u{1b}b"])), @r"
     id <id>
     name a\u{1b}b

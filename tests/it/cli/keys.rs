@@ -9,7 +9,8 @@ async fn keys_live_by_command() {
     let dev = home.start().await;
     let shell = Shell::of(&dev);
     let label = ["--label", "team=payments", "--label", "env=test"];
-    let made = [&["key", "create", "--name", "cards", "--description", "d", "--rotation-period", "90d"], &label[..]].concat();
+    let made =
+        [&["key", "create", "--name", "cards", "--description", "d", "--rotation-period", "90d"], &label[..]].concat();
     insta::assert_snapshot!(masked(&shell.ok(&made)), @r"
     id <id>
     name cards
@@ -44,7 +45,10 @@ async fn keys_live_by_command() {
     assert_eq!(said, format!("version {second} of key {id} is used again\n"));
     let shown = shell.json(&["key", "show", &id]);
     assert_eq!(shown["versions"].as_array().unwrap().len(), 2);
-    assert_eq!((&shown["protection"]["assurance"], &shown["protection"]["pinHolderCanExport"]), (&"software".into(), &false.into()));
+    assert_eq!(
+        (&shown["protection"]["assurance"], &shown["protection"]["pinHolderCanExport"]),
+        (&"software".into(), &false.into())
+    );
     assert!(shell.ok(&["key", "rotate", &id]).starts_with(&format!("key {id} has the new primary version ")));
 }
 

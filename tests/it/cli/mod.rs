@@ -62,8 +62,7 @@ impl Shell {
     pub fn run_with_input(&self, arguments: &[&str], input: &str) -> Ran {
         let mut command = claviger();
         command.args(arguments).envs(&self.0);
-        let mut child =
-            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         // A command that does not read its input may have ended.
         let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
         let output = child.wait_with_output().unwrap();

@@ -106,7 +106,9 @@ fn help_names_every_command_and_what_the_environment_is_for() {
     let output = claviger().arg("--help").output().unwrap();
     let help = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(DONE));
-    for word in ["whoami", "folder", "principal", "credential", "binding", "key", "clock", "CLAVIGER_CLIENT_CERTIFICATE"] {
+    for word in
+        ["whoami", "folder", "principal", "credential", "binding", "key", "clock", "CLAVIGER_CLIENT_CERTIFICATE"]
+    {
         assert!(help.contains(word), "{word} is not in\n{help}");
     }
 }
