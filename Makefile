@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test bench bench-keys lint need-rust need-softhsm need-lint-parts
+.PHONY: help run test fuzz bench bench-keys lint need-rust need-softhsm need-lint-parts
 
 # Where `make run` keeps its token, database and credentials. Git ignores the default.
 DATA_DIR ?= data
@@ -12,10 +12,14 @@ PROFILE ?= dev
 ARGS ?=
 # Which tests: arguments of nextest or cargo test, such as T=decrypt or T="-E 'test(decrypt)'".
 T ?=
+# How long `make fuzz` fuzzes each entry point, and the name of one if it is to be the only one.
+FUZZ_SECONDS ?= 30
+FUZZ ?=
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
-	@echo '  Variables: DATA_DIR=data PROFILE=dev|release ARGS="…" (run), T=filter (test)'
+	@echo '  Variables: DATA_DIR=data PROFILE=dev|release ARGS="…" (run), T=filter (test),'
+	@echo '             FUZZ_SECONDS=30 FUZZ=name (fuzz)'
 
 run: need-rust need-softhsm ## Build and start `claviger dev` on a SoftHSM2 token in DATA_DIR
 	@exec cargo run --locked --profile '$(PROFILE)' --bin claviger -- dev --data-dir '$(DATA_DIR)' $(ARGS)
@@ -27,6 +31,9 @@ test: need-rust need-softhsm ## Install what the tests need and run them all
 	else \
 	  cargo build --locked --example p11shim && cargo test --locked --lib --bins --tests $(T); \
 	fi
+
+fuzz: need-rust ## Fuzz every parser with cargo-fuzz, on a nightly toolchain (says what is missing)
+	@FUZZ_SECONDS='$(FUZZ_SECONDS)' FUZZ='$(FUZZ)' fuzz/run
 
 bench: need-rust need-softhsm ## Measure the server against the bare token (about 2 minutes)
 	@cargo bench --locked --bench server

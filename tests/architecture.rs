@@ -153,7 +153,7 @@ fn text_of(path: &Path) -> String {
 }
 
 fn rust_sources() -> Vec<Source> {
-    let mut sources = read(&["src", "tests", "benches", "build.rs"], &[".rs"]);
+    let mut sources = read(&["src", "tests", "benches", "build.rs", "fuzz/fuzz_targets"], &[".rs"]);
     assert!(sources.iter().any(|source| source.path == "src/lib.rs"), "the sources were not found");
     let test_modules: Vec<String> =
         sources.iter().flat_map(|source| test_modules(&source.path, &source.code())).collect();
@@ -446,7 +446,19 @@ fn unsafe_code_elsewhere_is_found() {
 
 #[test]
 fn no_file_names_a_path_of_somebodys_machine() {
-    let places = &["src", "tests", "benches", "softhsm", "deploy", "docs", ".ci", "README.md", "Makefile"];
+    let places = &[
+        "src",
+        "tests",
+        "benches",
+        "fuzz/fuzz_targets",
+        "fuzz/run",
+        "softhsm",
+        "deploy",
+        "docs",
+        ".ci",
+        "README.md",
+        "Makefile",
+    ];
     let sources = read(places, &[".rs", ".md", ".sh", ".toml", ".conf", ".proto", ".sql", ".service", "run", "file"]);
     enforce(&sources, machine_paths, "Use a path relative to the repository, or one that is the same everywhere.");
 }

@@ -39,7 +39,7 @@ impl Authenticator for BearerTokens {
 }
 
 /// The bearer token, if there is exactly one `authorization` header and it holds one.
-fn token_of(headers: &HeaderMap) -> Option<&str> {
+pub(crate) fn token_of(headers: &HeaderMap) -> Option<&str> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let (value, None) = (values.next()?, values.next()) else { return None };
     let (scheme, token) = value.to_str().ok()?.split_once(' ')?;

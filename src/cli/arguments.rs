@@ -108,7 +108,8 @@ pub struct InitArguments {
     /// Initialise the blank token with this serial number, which ERASES it
     #[arg(long, value_name = "SERIAL")]
     pub init_token: Option<String>,
-    /// Revoke the administrator's API token of an earlier run and issue another, because it was lost
+    /// Let a locked-out administrator in again: revoke its API token of an earlier run and issue another, because it was
+    /// lost; if the administrator was deleted or has no role on the service any more, make another administrator
     #[arg(long)]
     pub new_token: bool,
 }

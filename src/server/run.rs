@@ -8,6 +8,7 @@ use crate::auth::bearer::BearerTokens;
 use crate::config::Settings;
 use crate::dialect::yandex::{self, YandexDeps};
 use crate::scheduler;
+use crate::service::Kms;
 use crate::telemetry::metrics::Metrics;
 use axum::Router;
 use rustls::ServerConfig;
@@ -28,6 +29,8 @@ const HEALTH_SERVICES: &[&str] = &[
 const METRICS_FOLD_INTERVAL: Duration = Duration::from_secs(5);
 /// What maintenance in progress has beside the listeners' grace.
 const SCHEDULER_GRACE: Duration = Duration::from_millis(800);
+/// What the last writes have after that.
+const FLUSH_GRACE: Duration = Duration::from_millis(500);
 
 /// A server that is ready to begin.
 pub struct Server {
@@ -65,6 +68,7 @@ impl Server {
         let _ = listeners.await;
         let _ = tokio::time::timeout(SCHEDULER_GRACE, scheduler).await;
         background.iter().for_each(JoinHandle::abort);
+        flush_uses(&self.core.kms).await;
         tracing::info!("ended");
         Ok(())
     }
@@ -98,6 +102,14 @@ impl Server {
             Some(port) if set.is_empty() => format!("localhost:{port}"),
             _ => set.clone(),
         }
+    }
+}
+
+/// Writes down when credentials were last used, unless the database hangs.
+async fn flush_uses(kms: &Kms) {
+    let flushed = tokio::time::timeout(FLUSH_GRACE, kms.flush_uses()).await;
+    if !matches!(flushed, Ok(Ok(()))) {
+        tracing::warn!("the last uses of credentials could not be written down");
     }
 }
 

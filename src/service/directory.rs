@@ -1,15 +1,27 @@
 //! Principals, credentials and bindings, as seen by every request.
+//!
+//! In: what a request presents. Out: a [`Caller`], or nothing. Called by `auth` for every request, and by the use cases
+//! that change principals, credentials or bindings.
+//!
+//! Only what is in force is kept in memory: whatever else is presented (unknown, revoked, expired, of a deleted
+//! principal) takes the same way through the database every time, and can push nothing out of memory.
 
 use super::error::ServiceError;
 use super::identity::LoginToken;
-use super::ports::{BindingScope, Change, Clock, CredentialLookup, CredentialRecord, CredentialSecret, Store, Token};
+use super::last_uses::{LastUse, LastUses};
+use super::login_token::{Claim, LOGIN_TOKEN_PREFIX, LoginTokens};
+use super::ports::{
+    BindingScope, Change, Clock, CredentialLookup, CredentialRecord, CredentialSecret, IdSource, Store, Token,
+};
 use crate::domain::access::{Caller, Grants};
 use crate::domain::id::{CredentialId, PrincipalId};
+use crate::domain::time::Timestamp;
 use moka::sync::Cache;
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
-use tokio::sync::RwLock;
+use tokio::sync::{Mutex, OnceCell, OwnedMutexGuard, RwLock};
 use zeroize::Zeroizing;
 
 const CACHED_CREDENTIALS: u64 = 10_000;
@@ -23,6 +35,8 @@ pub struct DirectoryParts {
     pub token: Arc<dyn Token>,
     /// Time.
     pub clock: Arc<dyn Clock>,
+    /// Makes tokens of logins differ.
+    pub ids: Arc<dyn IdSource>,
     /// Authenticates the tokens of logins.
     pub login_key: Zeroizing<[u8; 32]>,
     /// How long such a token lasts.
@@ -31,23 +45,42 @@ pub struct DirectoryParts {
 
 /// Who may do what, from memory where possible.
 pub struct Directory {
-    parts: DirectoryParts,
+    store: Arc<dyn Store>,
+    token: Arc<dyn Token>,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn IdSource>,
+    login_tokens: LoginTokens,
+    login_period: Duration,
     credentials: Cache<CredentialLookup, Arc<Entry>>,
     grants: Cache<BindingScope, Arc<Grants>>,
     /// The one set that every decision needs.
     service_grants: std::sync::RwLock<Option<Arc<Grants>>>,
+    uses: LastUses,
     /// Loaders share it, a change has it alone: no loader can put back what a change made stale.
     loading: RwLock<()>,
+    /// Whoever changes principals or credentials after a look at several rows has it.
+    turn: Arc<Mutex<()>>,
     refused: AtomicU64,
 }
 
-/// A credential and its principal.
+/// A credential that was in force when it was loaded, and its principal.
 struct Entry {
     record: CredentialRecord,
     caller: Caller,
-    /// The principal was deleted.
-    orphaned: bool,
+    last_use: LastUse,
+    /// The secret of an access key pair, once it was needed.
+    secret: OnceCell<Zeroizing<Vec<u8>>>,
 }
+
+/// What was found under the name that a request gave.
+enum Found {
+    InForce(Arc<Entry>),
+    Refused(Option<PrincipalId>),
+}
+
+/// Keeps other changes of principals and credentials away until its last copy is dropped.
+#[derive(Clone)]
+pub(super) struct Turn(#[expect(dead_code, reason = "held, never read")] Arc<OwnedMutexGuard<()>>);
 
 /// Whether a credential is one of ours that is in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,17 +106,31 @@ pub struct AccessKey {
     pub caller: Caller,
     /// The secret, 40 characters.
     pub secret: Zeroizing<Vec<u8>>,
+    entry: Arc<Entry>,
+}
+
+impl fmt::Debug for AccessKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AccessKey").field("caller", &self.caller).finish_non_exhaustive()
+    }
 }
 
 impl Directory {
     /// An empty directory over the store.
     pub fn new(parts: DirectoryParts) -> Self {
         Self {
-            parts,
+            store: parts.store,
+            token: parts.token,
+            clock: parts.clock,
+            ids: parts.ids,
+            login_tokens: LoginTokens::new(&parts.login_key),
+            login_period: parts.login_period,
             credentials: Cache::new(CACHED_CREDENTIALS),
             grants: Cache::new(CACHED_SETS),
             service_grants: std::sync::RwLock::default(),
+            uses: LastUses::default(),
             loading: RwLock::new(()),
+            turn: Arc::default(),
             refused: AtomicU64::new(0),
         }
     }
@@ -93,8 +140,11 @@ impl Directory {
     /// # Errors
     /// The store's.
     pub async fn by_token(&self, token: &str) -> Result<Recognised, ServiceError> {
-        let sha256 = super::provision::token_sha256(token);
-        self.recognise(CredentialLookup::TokenSha256(sha256)).await
+        let found = match token.strip_prefix(LOGIN_TOKEN_PREFIX) {
+            Some(text) => self.by_login_token(text).await?,
+            None => self.find(CredentialLookup::TokenSha256(super::provision::token_sha256(token))).await?,
+        };
+        Ok(self.recognise(found))
     }
 
     /// Who presents a client certificate with this SHA-256 of its SubjectPublicKeyInfo.
@@ -102,7 +152,8 @@ impl Directory {
     /// # Errors
     /// The store's.
     pub async fn by_certificate(&self, spki_sha256: [u8; 32]) -> Result<Recognised, ServiceError> {
-        self.recognise(CredentialLookup::CertificateSha256(spki_sha256)).await
+        let found = self.find(CredentialLookup::CertificateSha256(spki_sha256)).await?;
+        Ok(self.recognise(found))
     }
 
     /// The key that a JWT with this `kid` is signed with; `None` if there is none in force.
@@ -110,32 +161,51 @@ impl Directory {
     /// # Errors
     /// The store's.
     pub async fn login_key(&self, kid: CredentialId) -> Result<Option<LoginKey>, ServiceError> {
-        let Some(entry) = self.load(CredentialLookup::Id(kid)).await? else { return Ok(None) };
-        match &entry.record.secret {
-            CredentialSecret::PublicKey(spki) if self.is_in_force(&entry) => {
-                Ok(Some(LoginKey { caller: entry.caller.clone(), spki: spki.clone() }))
-            }
-            _ => Ok(None),
-        }
+        let found = self.find(CredentialLookup::Id(kid)).await?.keep(is_public_key);
+        let Some(entry) = self.counted(found) else { return Ok(None) };
+        let CredentialSecret::PublicKey(spki) = &entry.record.secret else { return Ok(None) };
+        Ok(Some(LoginKey { caller: entry.caller.clone(), spki: spki.clone() }))
     }
 
     /// A token for who has just logged in with a key of a service account. It ends with the key's own end, and with
     /// the key's revocation.
     ///
     /// # Errors
-    /// The store's.
+    /// [`ServiceError::Unauthenticated`] if the key is not in force any more, and those of the store.
     pub async fn login(&self, caller: &Caller) -> Result<LoginToken, ServiceError> {
-        let _ = (&self.parts.login_key, self.parts.login_period, caller);
-        Err(ServiceError::NotImplemented("logins"))
+        let found = self.find(CredentialLookup::Id(caller.credential_id)).await?.keep(is_public_key);
+        let entry = self.counted(found).ok_or(ServiceError::Unauthenticated)?;
+        self.note_use(&entry);
+        let end = self.clock.now().plus(self.login_period);
+        let expires_at = entry.record.expires_at.map_or(end, |last| last.min(end));
+        let claim = Claim { parent: entry.record.id, expires_at };
+        Ok(LoginToken { text: self.login_tokens.issue(claim, self.ids.id()), expires_at })
     }
 
-    /// The access key pair with this public id; `None` if there is none in force.
+    async fn by_login_token(&self, text: &str) -> Result<Found, ServiceError> {
+        let Some(claim) = self.login_tokens.read(text) else { return Ok(Found::Refused(None)) };
+        let parent = self.find(CredentialLookup::Id(claim.parent)).await?;
+        let now = self.clock.now();
+        Ok(parent.keep(|record| is_public_key(record) && now < claim.expires_at))
+    }
+
+    /// The access key pair with this public id; `None` if there is none in force. Whoever has verified a signature with
+    /// it calls [`accepted`](Self::accepted).
     ///
     /// # Errors
     /// Those of store and token.
     pub async fn access_key(&self, access_key_id: &str) -> Result<Option<AccessKey>, ServiceError> {
-        let _ = (&self.parts.token, access_key_id);
-        Err(ServiceError::NotImplemented("access keys"))
+        let found = self.find(CredentialLookup::AccessKeyId(access_key_id.to_owned())).await?;
+        let Some(entry) = self.counted(found) else { return Ok(None) };
+        let CredentialSecret::AccessKey { sealed, .. } = &entry.record.secret else { return Ok(None) };
+        let open = || self.token.open_secret(entry.record.id, sealed.clone());
+        let secret = entry.secret.get_or_try_init(open).await?.clone();
+        Ok(Some(AccessKey { caller: entry.caller.clone(), secret, entry: Arc::clone(&entry) }))
+    }
+
+    /// Takes note that a request was signed with this access key.
+    pub fn accepted(&self, key: &AccessKey) {
+        self.note_use(&key.entry);
     }
 
     /// How many unknown, expired or revoked credentials were presented.
@@ -144,42 +214,77 @@ impl Directory {
         self.refused.load(Ordering::Relaxed)
     }
 
-    async fn recognise(&self, lookup: CredentialLookup) -> Result<Recognised, ServiceError> {
-        let entry = self.load(lookup).await?;
-        match entry {
-            Some(entry) if self.is_in_force(&entry) => Ok(Recognised::Caller(entry.caller.clone())),
-            entry => {
+    /// When credentials were used, as far as it is not written down.
+    pub(super) const fn uses(&self) -> &LastUses {
+        &self.uses
+    }
+
+    fn note_use(&self, entry: &Entry) {
+        let now = self.clock.now();
+        if entry.last_use.is_news(now) {
+            self.uses.note(entry.record.id, now);
+        }
+    }
+
+    fn recognise(&self, found: Found) -> Recognised {
+        match found {
+            Found::InForce(entry) => {
+                self.note_use(&entry);
+                Recognised::Caller(entry.caller.clone())
+            }
+            Found::Refused(principal_id) => {
                 self.refused.fetch_add(1, Ordering::Relaxed);
-                Ok(Recognised::Refused(entry.map(|entry| entry.caller.principal_id)))
+                Recognised::Refused(principal_id)
             }
         }
     }
 
-    fn is_in_force(&self, entry: &Entry) -> bool {
-        let record = &entry.record;
-        let now = self.parts.clock.now();
-        !entry.orphaned && record.revoked_at.is_none() && record.expires_at.is_none_or(|expires_at| now < expires_at)
+    fn counted(&self, found: Found) -> Option<Arc<Entry>> {
+        match found {
+            Found::InForce(entry) => Some(entry),
+            Found::Refused(_) => {
+                self.refused.fetch_add(1, Ordering::Relaxed);
+                None
+            }
+        }
     }
 
-    async fn load(&self, lookup: CredentialLookup) -> Result<Option<Arc<Entry>>, ServiceError> {
+    async fn find(&self, lookup: CredentialLookup) -> Result<Found, ServiceError> {
         if let Some(entry) = self.credentials.get(&lookup) {
-            return Ok(Some(entry));
+            if is_in_force(&entry.record, self.clock.now()) {
+                return Ok(Found::InForce(entry));
+            }
+            self.credentials.invalidate(&lookup);
         }
+        self.load(lookup).await
+    }
+
+    async fn load(&self, lookup: CredentialLookup) -> Result<Found, ServiceError> {
         let _turn = self.loading.read().await;
-        let Some(stored) = self.parts.store.credential(lookup.clone()).await? else { return Ok(None) };
+        let Some(stored) = self.store.credential(lookup.clone()).await? else { return Ok(Found::Refused(None)) };
         let record = stored.value;
-        let principal = self.parts.store.principal(record.principal_id).await?;
+        if !is_named(&record, &lookup) {
+            // Other rows than by their ids are found through indexes, which carry no MAC.
+            return Err(ServiceError::Integrity(format!("credential {} was found under another's name", record.id)));
+        }
+        if !is_in_force(&record, self.clock.now()) {
+            return Ok(Found::Refused(Some(record.principal_id)));
+        }
+        let principal = self.store.principal(record.principal_id).await?;
         let missing = || ServiceError::Integrity(format!("credential {} has no principal", record.id));
         let principal = principal.ok_or_else(missing)?.value;
+        if principal.deleted_at.is_some() {
+            return Ok(Found::Refused(Some(principal.id)));
+        }
         let caller = Caller {
             principal_id: principal.id,
             kind: principal.kind,
             credential_id: record.id,
             folder_id: principal.folder_id,
         };
-        let entry = Arc::new(Entry { record, caller, orphaned: principal.deleted_at.is_some() });
+        let entry = Arc::new(Entry { record, caller, last_use: LastUse::default(), secret: OnceCell::new() });
         self.credentials.insert(lookup, Arc::clone(&entry));
-        Ok(Some(entry))
+        Ok(Found::InForce(entry))
     }
 
     /// The roles that are bound on the service or on a folder, without inherited ones.
@@ -191,7 +296,7 @@ impl Directory {
             return Ok(grants);
         }
         let _turn = self.loading.read().await;
-        let grants = Arc::new(Grants::of(&self.parts.store.bindings(scope).await?.value));
+        let grants = Arc::new(Grants::of(&self.store.bindings(scope).await?.value));
         match scope {
             BindingScope::Service => self.remember_service_grants(Some(Arc::clone(&grants))),
             BindingScope::Folder(_) | BindingScope::Key(_) => self.grants.insert(scope, Arc::clone(&grants)),
@@ -210,20 +315,123 @@ impl Directory {
         *self.service_grants.write().unwrap_or_else(PoisonError::into_inner) = grants;
     }
 
+    /// Keeps other changes of principals and credentials away, for who looks at several rows before a change.
+    pub(super) async fn turn(&self) -> Turn {
+        Turn(Arc::new(Arc::clone(&self.turn).lock_owned().await))
+    }
+
     /// Commits changes of principals, credentials or bindings and drops what is remembered of them, also if the caller
     /// goes away meanwhile: a stored revocation must bind.
     pub(super) async fn commit(self: &Arc<Self>, changes: Vec<Change>) -> Result<(), ServiceError> {
+        self.commit_in(None, changes).await
+    }
+
+    /// As [`commit`](Self::commit), for whoever has the [`turn`](Self::turn).
+    pub(super) async fn commit_in_turn(
+        self: &Arc<Self>,
+        turn: &Turn,
+        changes: Vec<Change>,
+    ) -> Result<(), ServiceError> {
+        self.commit_in(Some(turn.clone()), changes).await
+    }
+
+    async fn commit_in(self: &Arc<Self>, turn: Option<Turn>, changes: Vec<Change>) -> Result<(), ServiceError> {
         let directory = Arc::clone(self);
         let committed = tokio::spawn(async move {
-            let _turn = directory.loading.write().await;
-            let result = directory.parts.store.commit(changes).await;
+            let _loading = directory.loading.write().await;
+            let stale: Vec<Stale> = changes.iter().flat_map(Stale::after).collect();
+            let result = directory.store.commit(changes).await;
             // After a failure too: an error may hide a commit that was made.
-            directory.credentials.invalidate_all();
-            directory.grants.invalidate_all();
-            directory.remember_service_grants(None);
+            directory.forget(stale);
+            drop(turn);
             result
         });
         let result = committed.await.map_err(|error| ServiceError::Bug(error.to_string()))?;
         Ok(result?)
     }
+
+    fn forget(&self, stale: Vec<Stale>) {
+        for stale in stale {
+            match stale {
+                Stale::Credential(lookup) => self.credentials.invalidate(&lookup),
+                Stale::AllCredentials => self.credentials.invalidate_all(),
+                Stale::Grants(BindingScope::Service) => self.remember_service_grants(None),
+                Stale::Grants(scope) => self.grants.invalidate(&scope),
+            }
+        }
+        // Lets go of the values, and with them of opened secrets.
+        self.credentials.run_pending_tasks();
+    }
+}
+
+impl Found {
+    /// Refuses what is in force but not good for this.
+    fn keep(self, good: impl FnOnce(&CredentialRecord) -> bool) -> Self {
+        match self {
+            Self::InForce(entry) if !good(&entry.record) => Self::Refused(Some(entry.caller.principal_id)),
+            other => other,
+        }
+    }
+}
+
+/// What a change makes stale in memory.
+enum Stale {
+    Credential(CredentialLookup),
+    AllCredentials,
+    Grants(BindingScope),
+}
+
+impl Stale {
+    fn after(change: &Change) -> Vec<Self> {
+        match change {
+            Change::InsertCredential(record) => Self::names_of(record),
+            Change::UpdateCredential(stored) => Self::names_of(&stored.value),
+            Change::UpdatePrincipal(_) => vec![Self::AllCredentials],
+            Change::PutBindings(scope, _) => vec![Self::Grants(*scope)],
+            Change::InsertFolder(_)
+            | Change::InsertPrincipal(_)
+            | Change::InsertKey(_)
+            | Change::UpdateKey(_)
+            | Change::InsertVersion(..)
+            | Change::InsertCounter(_)
+            | Change::UpdateVersion(..)
+            | Change::InsertOperation(_)
+            | Change::RememberRequest(_) => Vec::new(),
+        }
+    }
+
+    /// Under whatever name a credential may be in memory.
+    fn names_of(record: &CredentialRecord) -> Vec<Self> {
+        let by_secret = match &record.secret {
+            CredentialSecret::TokenSha256(sha256) => Some(CredentialLookup::TokenSha256(*sha256)),
+            CredentialSecret::AccessKey { access_key_id, .. } => {
+                Some(CredentialLookup::AccessKeyId(access_key_id.clone()))
+            }
+            CredentialSecret::CertificateSha256(sha256) => Some(CredentialLookup::CertificateSha256(*sha256)),
+            CredentialSecret::PublicKey(_) => None,
+        };
+        by_secret.into_iter().chain([CredentialLookup::Id(record.id)]).map(Self::Credential).collect()
+    }
+}
+
+/// Whether the name is one of this credential.
+fn is_named(record: &CredentialRecord, lookup: &CredentialLookup) -> bool {
+    match (lookup, &record.secret) {
+        (CredentialLookup::Id(id), _) => *id == record.id,
+        (CredentialLookup::TokenSha256(named), CredentialSecret::TokenSha256(sha256))
+        | (CredentialLookup::CertificateSha256(named), CredentialSecret::CertificateSha256(sha256)) => named == sha256,
+        (CredentialLookup::AccessKeyId(named), CredentialSecret::AccessKey { access_key_id, .. }) => {
+            named == access_key_id
+        }
+        _ => false,
+    }
+}
+
+/// Whether a credential is neither revoked nor expired.
+pub(super) fn is_in_force(record: &CredentialRecord, now: Timestamp) -> bool {
+    record.revoked_at.is_none() && record.expires_at.is_none_or(|expires_at| now < expires_at)
+}
+
+const fn is_public_key(record: &CredentialRecord) -> bool {
+    matches!(record.secret, CredentialSecret::PublicKey(_))
 }

@@ -1,10 +1,15 @@
 //! Folders: the tenants.
 
-use super::error::ServiceError;
+use super::error::{Missing, ServiceError};
+use super::identity::checked_name;
 use super::kms::Kms;
-use super::ports::{Cursor, Folder, Page};
+use super::ports::{Change, Cursor, Folder, Page};
 use super::request::RequestContext;
-use crate::domain::id::FolderId;
+use crate::domain::access::{Decision, Permission, Resource};
+use crate::domain::id::{AccountId, FolderId};
+
+/// How often another account number is tried if one is taken.
+const TRIES: u32 = 5;
 
 impl Kms {
     /// Creates a folder with an account number of its own. It has no bindings: roles on the service hold in it.
@@ -12,8 +17,38 @@ impl Kms {
     /// # Errors
     /// [`ServiceError::Denied`], [`ServiceError::Invalid`] for an empty or too long name, and those of the store.
     pub async fn create_folder(&self, ctx: &RequestContext, name: String) -> Result<Folder, ServiceError> {
-        let _ = (ctx, name);
-        Err(ServiceError::NotImplemented("folders"))
+        self.on_service(ctx, Permission::CreateFolder, || async {
+            checked_name(&name, 1)?;
+            for _ in 1..TRIES {
+                match self.insert_folder(&name).await {
+                    // The number belongs to another folder.
+                    Err(ServiceError::Conflict) => {}
+                    done => return done,
+                }
+            }
+            self.insert_folder(&name).await
+        })
+        .await
+    }
+
+    async fn insert_folder(&self, name: &str) -> Result<Folder, ServiceError> {
+        let folder = self.new_folder(name);
+        self.directory.commit(vec![Change::InsertFolder(folder.clone())]).await?;
+        tracing::info!(folder = %folder.id, account = %folder.account_id, "folder created");
+        Ok(folder)
+    }
+
+    /// A folder that is not stored yet.
+    pub(super) fn new_folder(&self, name: &str) -> Folder {
+        let random = self.ids.secret();
+        let mut number = [0; 8];
+        number.copy_from_slice(&random[..8]);
+        Folder {
+            id: FolderId::from_bytes(self.ids.id()),
+            account_id: AccountId::from_random(number),
+            name: name.to_owned(),
+            created_at: self.clock.now(),
+        }
     }
 
     /// The folders that the caller may see, oldest first. A page may be short or empty and still have a next one.
@@ -26,8 +61,21 @@ impl Kms {
         after: Option<Cursor>,
         limit: u32,
     ) -> Result<Page<Folder>, ServiceError> {
-        let _ = (ctx, after, limit);
-        Err(ServiceError::NotImplemented("folders"))
+        self.limits.count_request(ctx.caller.principal_id)?;
+        let mut page = self.store.folders(after, limit).await?;
+        let all = self.decide(ctx, Permission::ViewFolder, Resource::Service, None).await?;
+        if matches!(all, Decision::Allowed(_)) {
+            return Ok(page);
+        }
+        let mut seen = Vec::new();
+        for folder in page.items {
+            let decision = self.decide(ctx, Permission::ViewFolder, Resource::Folder(folder.id), None).await?;
+            if matches!(decision, Decision::Allowed(_)) {
+                seen.push(folder);
+            }
+        }
+        page.items = seen;
+        Ok(page)
     }
 
     /// One folder.
@@ -35,7 +83,12 @@ impl Kms {
     /// # Errors
     /// [`ServiceError::NotFound`], [`ServiceError::Denied`], and those of the store.
     pub async fn folder(&self, ctx: &RequestContext, id: FolderId) -> Result<Folder, ServiceError> {
-        let _ = (ctx, id);
-        Err(ServiceError::NotImplemented("folders"))
+        self.on_folder(ctx, Permission::ViewFolder, id, || self.stored_folder(id)).await
+    }
+
+    /// The folder as it is stored. Call it after the decision: roles on the service allow much in folders that never were.
+    pub(super) async fn stored_folder(&self, id: FolderId) -> Result<Folder, ServiceError> {
+        let missing = || ServiceError::NotFound { what: Missing::Folder, id: id.to_string() };
+        self.store.folder(id).await?.ok_or_else(missing)
     }
 }

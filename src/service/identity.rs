@@ -1,10 +1,23 @@
 //! What dialects hand to the use cases of folders, principals and credentials, and what they get back.
 
+use super::error::ServiceError;
 use super::ports::CredentialRecord;
 use crate::domain::access::PrincipalKind;
 use crate::domain::id::{FolderId, PrincipalId};
 use crate::domain::time::Timestamp;
+use std::fmt;
 use zeroize::Zeroizing;
+
+/// The longest name of a folder, principal or credential, in characters.
+const MAX_NAME: usize = 100;
+
+/// Refuses a name that is too short or too long.
+pub(super) fn checked_name(name: &str, shortest: usize) -> Result<(), ServiceError> {
+    if (shortest..=MAX_NAME).contains(&name.chars().count()) {
+        return Ok(());
+    }
+    Err(ServiceError::Invalid(format!("name must have {shortest} to {MAX_NAME} characters")))
+}
 
 /// A principal to be made.
 #[derive(Debug, Clone)]
@@ -70,9 +83,34 @@ pub struct IssuedCredential {
 }
 
 /// A short-lived token for a login.
+#[derive(Clone)]
 pub struct LoginToken {
     /// The token.
     pub text: Zeroizing<String>,
     /// When it ends.
     pub expires_at: Timestamp,
+}
+
+// Secrets are never printed, whoever prints the answer that they are in.
+
+impl fmt::Debug for ShownSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::None => "None",
+            Self::ApiToken(_) => "ApiToken(..)",
+            Self::AccessKey(_) => "AccessKey(..)",
+        })
+    }
+}
+
+impl fmt::Debug for IssuedCredential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "IssuedCredential({}, {:?})", self.record.id, self.secret)
+    }
+}
+
+impl fmt::Debug for LoginToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "LoginToken(until {:?})", self.expires_at)
+    }
 }

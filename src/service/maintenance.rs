@@ -59,6 +59,11 @@ impl Kms {
             self.destroy_due(&due, now, &mut report).await?;
         }
         self.store.forget_requests(now).await?;
+        if let Err(error) = self.flush_uses().await {
+            // Keys come first: they do not wait for this, and it is tried again the next time.
+            let cause = error.cause().unwrap_or_default();
+            tracing::warn!(%error, cause, "the last uses of credentials could not be written down");
+        }
         report.next_due_at = self.store.next_due_after(now).await?;
         self.failing.store(report.failed, Ordering::Relaxed);
         *self.last_maintenance.lock().unwrap_or_else(PoisonError::into_inner) = Some(self.clock.now());

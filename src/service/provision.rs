@@ -1,27 +1,26 @@
 //! Making the first folder, the first administrator and API tokens, without a caller: for `init` and `dev`,
 //! which run on the machine of the database and the token.
 
+pub use super::new_secret::{TOKEN_PREFIX, token_sha256};
+
 use super::error::ServiceError;
 use super::kms::Kms;
-use super::ports::{BindingScope, Change, CredentialRecord, CredentialSecret, Folder, Principal, Stored};
-use crate::domain::access::{Binding, BindingSet, PrincipalKind, Role, Subject};
-use crate::domain::id::{AccountId, CredentialId, FolderId, MaterialId, PrincipalId};
+use super::ports::{BindingScope, Change, CredentialRecord, Folder, Principal, Stored};
+use super::principals::TRIES;
+use crate::domain::access::{Binding, BindingDelta, BindingSet, Grants, Permission, PrincipalKind, Role, Subject};
+use crate::domain::id::{CredentialId, MaterialId, PrincipalId};
 use crate::domain::time::Timestamp;
-use aws_lc_rs::digest;
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use zeroize::Zeroizing;
 
-/// What an API token begins with, so that scanners can find leaked ones.
-pub const TOKEN_PREFIX: &str = "clv1_";
-
-/// A folder and the principal that administers it.
+/// A folder and the principal that administers the service.
 #[derive(Debug, Clone)]
 pub struct Administration {
-    /// The folder.
+    /// The first folder.
     pub folder: Folder,
-    /// Its administrator.
+    /// The administrator. Others may have deleted it, or taken its roles.
     pub administrator: Principal,
+    /// Whether it is not deleted and can change the service's access bindings.
+    pub in_office: bool,
 }
 
 /// A new API token. The text is shown once and stored nowhere.
@@ -32,16 +31,10 @@ pub struct IssuedToken {
     pub text: Zeroizing<String>,
 }
 
-/// The SHA-256 by which the database knows an API token.
-#[must_use]
-pub fn token_sha256(token: &str) -> [u8; 32] {
-    let mut out = [0; 32];
-    out.copy_from_slice(digest::digest(&digest::SHA256, token.as_bytes()).as_ref());
-    out
-}
-
 impl Kms {
-    /// The first folder and its administrator, made now if there are none.
+    /// The first folder and the administrator of the service, made now if there are none. Roles are bound on the service
+    /// if none ever were: in a new installation, and in one that was made when there were roles on folders only. What
+    /// administrators have changed since stays as it is.
     ///
     /// # Errors
     /// Those of the store.
@@ -51,39 +44,93 @@ impl Kms {
         administrator_name: &str,
         roles: &[Role],
     ) -> Result<Administration, ServiceError> {
-        if let Some(folder) = self.store.first_folder().await? {
-            let administrator = self.store.first_principal(folder.id).await?;
-            let missing = || ServiceError::Integrity("the first folder has no administrator".into());
-            return Ok(Administration { administrator: administrator.ok_or_else(missing)?, folder });
+        let Some(folder) = self.store.first_folder().await? else {
+            return self.make_administration(folder_name, administrator_name, roles).await;
+        };
+        let bindings = self.store.bindings(BindingScope::Service).await?;
+        let first = self.store.first_principal(folder.id).await?;
+        if bindings.row_seq == 0
+            && let Some(administrator) = first.clone().filter(|it| is_made_here(it, administrator_name))
+        {
+            let value = BindingSet::new(bound(&administrator, roles))?;
+            let changes = vec![Change::PutBindings(BindingScope::Service, Stored { value, row_seq: 0 })];
+            self.directory.commit(changes).await?;
+            return Ok(Administration { folder, administrator, in_office: true });
         }
-        let now = self.clock.now();
-        let random = self.ids.id();
-        let mut number = [0; 8];
-        number.copy_from_slice(&random[..8]);
-        let folder = Folder {
-            id: FolderId::from_bytes(self.ids.id()),
-            account_id: AccountId::from_random(number),
-            name: folder_name.to_owned(),
-            created_at: now,
-        };
-        let administrator = Principal {
-            id: PrincipalId::from_bytes(self.ids.id()),
-            folder_id: folder.id,
-            kind: PrincipalKind::User,
-            name: administrator_name.to_owned(),
-            created_at: now,
-            deleted_at: None,
-        };
-        let subject = Subject::of(administrator.kind, administrator.id);
-        let bind = |role: &Role| Binding { role: *role, subject: subject.clone() };
-        let bindings = Stored { value: BindingSet::new(roles.iter().map(bind))?, row_seq: 0 };
+        if let Some(administrator) = self.in_office(&folder, administrator_name, &bindings.value).await? {
+            return Ok(Administration { folder, administrator, in_office: true });
+        }
+        let missing = || ServiceError::Integrity("the first folder has no administrator".into());
+        Ok(Administration { folder, administrator: first.ok_or_else(missing)?, in_office: false })
+    }
+
+    async fn make_administration(
+        &self,
+        folder_name: &str,
+        administrator_name: &str,
+        roles: &[Role],
+    ) -> Result<Administration, ServiceError> {
+        let folder = self.new_folder(folder_name);
+        let administrator = self.new_principal(folder.id, PrincipalKind::User, administrator_name.to_owned());
+        let bindings = Stored { value: BindingSet::new(bound(&administrator, roles))?, row_seq: 0 };
         let changes = vec![
             Change::InsertFolder(folder.clone()),
             Change::InsertPrincipal(administrator.clone()),
-            Change::PutBindings(BindingScope::Folder(folder.id), bindings),
+            Change::PutBindings(BindingScope::Service, bindings),
         ];
         self.directory.commit(changes).await?;
-        Ok(Administration { folder, administrator })
+        Ok(Administration { folder, administrator, in_office: true })
+    }
+
+    /// The administrator that was made here and can change the service's bindings: the oldest one, if another was made
+    /// after the first. Administrators that others have made are theirs.
+    async fn in_office(
+        &self,
+        folder: &Folder,
+        name: &str,
+        bindings: &BindingSet,
+    ) -> Result<Option<Principal>, ServiceError> {
+        let mut found: Vec<Principal> = Vec::new();
+        for (kind, id, roles) in Grants::of(bindings).principals() {
+            if roles.permitting(Permission::SetBindings, false).is_none() {
+                continue;
+            }
+            let Some(Stored { value, .. }) = self.store.principal(id).await? else { continue };
+            if value.kind == kind && value.folder_id == folder.id && is_made_here(&value, name) {
+                found.push(value);
+            }
+        }
+        Ok(found.into_iter().min_by_key(|it| (it.created_at, it.id)))
+    }
+
+    /// Makes another administrator of the service in a folder: the way back in when the first one was deleted or has lost
+    /// its role. Everybody else keeps what they have.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn appoint_administrator(
+        &self,
+        folder: &Folder,
+        name: &str,
+        roles: &[Role],
+    ) -> Result<Administration, ServiceError> {
+        let administrator = self.new_principal(folder.id, PrincipalKind::User, name.to_owned());
+        let mut tries = 1..TRIES;
+        loop {
+            let Stored { value, row_seq } = self.store.bindings(BindingScope::Service).await?;
+            let value = value.changed(bound(&administrator, roles).map(BindingDelta::Add))?;
+            let changes = vec![
+                Change::InsertPrincipal(administrator.clone()),
+                Change::PutBindings(BindingScope::Service, Stored { value, row_seq }),
+            ];
+            match self.directory.commit(changes).await {
+                Err(ServiceError::Conflict) if tries.next().is_some() => {}
+                done => {
+                    done?;
+                    return Ok(Administration { folder: folder.clone(), administrator, in_office: true });
+                }
+            }
+        }
     }
 
     /// Makes invocation counters for the internal GCM keys of the token. Once, right after the ceremony.
@@ -105,14 +152,13 @@ impl Kms {
         name: &str,
         expires_at: Option<Timestamp>,
     ) -> Result<IssuedToken, ServiceError> {
-        let secret = self.ids.secret();
-        let text = Zeroizing::new(format!("{TOKEN_PREFIX}{}", URL_SAFE_NO_PAD.encode(secret.as_slice())));
+        let (secret, text) = self.new_api_token();
         let record = CredentialRecord {
             id: CredentialId::from_bytes(self.ids.id()),
             principal_id: principal.id,
             folder_id: principal.folder_id,
             name: name.to_owned(),
-            secret: CredentialSecret::TokenSha256(token_sha256(&text)),
+            secret,
             created_at: self.clock.now(),
             expires_at,
             revoked_at: None,
@@ -136,15 +182,21 @@ impl Kms {
     /// # Errors
     /// Those of the store.
     pub async fn revoke_credentials(&self, principal_id: PrincipalId, name: &str) -> Result<usize, ServiceError> {
-        let now = self.clock.now();
-        let revoke = |stored: Stored<CredentialRecord>| {
-            let value = CredentialRecord { revoked_at: Some(now), ..stored.value };
-            Change::UpdateCredential(Stored { value, row_seq: stored.row_seq })
-        };
         let valid = self.store.credentials_of(principal_id).await?;
-        let changes: Vec<_> = valid.into_iter().filter(|stored| stored.value.name == name).map(revoke).collect();
+        let named = valid.into_iter().filter(|stored| stored.value.name == name);
+        let changes: Vec<_> = named.map(|stored| Change::UpdateCredential(self.revoked(stored))).collect();
         let count = changes.len();
         self.directory.commit(changes).await?;
         Ok(count)
     }
+}
+
+fn is_made_here(principal: &Principal, name: &str) -> bool {
+    principal.kind == PrincipalKind::User && principal.name == name && principal.deleted_at.is_none()
+}
+
+/// The bindings of these roles.
+fn bound(principal: &Principal, roles: &[Role]) -> impl Iterator<Item = Binding> {
+    let subject = Subject::of(principal.kind, principal.id);
+    roles.iter().map(move |role| Binding { role: *role, subject: subject.clone() })
 }

@@ -1,5 +1,9 @@
 //! What tests of several layers share. Nothing here stands in for a token or a database: those are real.
 
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
+pub mod mutate;
+
 use crate::domain::time::Timestamp;
 use crate::service::ports::{BootInstant, Clock};
 use std::sync::{Mutex, MutexGuard, PoisonError};

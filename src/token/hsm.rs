@@ -16,7 +16,8 @@ use super::module::Module;
 use super::owner::OwnerJob;
 use super::queue;
 use super::recovery::{self, Notice};
-use super::software::{IV_BYTES, SoftwareKey, sealing_aad};
+use super::sealing::{MAX_SECRET_BYTES, SealingRole, Secret, credential_aad, version_aad};
+use super::software::{IV_BYTES, SoftwareKey};
 use super::stats::{Counters, TokenStats};
 use super::watch::Watch;
 use crate::domain::algorithm::Algorithm;
@@ -37,7 +38,8 @@ use zeroize::Zeroizing;
 pub struct HsmToken {
     core: Arc<Core>,
     jobs: queue::Sender<Job>,
-    sealing_counter: Option<MaterialId>,
+    versions_counter: Option<MaterialId>,
+    secrets_counter: Option<MaterialId>,
     /// Dropped to end the watch.
     stop_watch: Sender<()>,
     watch: Option<JoinHandle<()>>,
@@ -69,7 +71,9 @@ impl HsmToken {
         let (owners, workers) = config.threads(binding.capabilities.max_sessions)?;
         let (live, login) = live::start(&module, &config, &binding, 1)?;
         let row_key = live::row_key(&live, &login, binding.cluster_id)?;
-        let sealing_counter = live::sealing_counter(&binding);
+        let counter = |role| live::sealing_counter(&binding, role);
+        let versions_counter = counter(SealingRole::SoftwareVersions);
+        let secrets_counter = counter(SealingRole::Credentials);
         let (jobs, queue) = queue::queue(config.queue);
         let (notices, notice_queue) = unbounded();
         let counters = Counters::default();
@@ -94,7 +98,8 @@ impl HsmToken {
         let shared = Arc::clone(&core);
         let recovery = spawn("token-recovery", move || recovery::run(&shared, &notice_queue, login));
         let recovery = Some(recovery.map_err(no_thread)?);
-        let token = Self { core, jobs, sealing_counter, stop_watch, watch: Some(watch), recovery };
+        let watch = Some(watch);
+        let token = Self { core, jobs, versions_counter, secrets_counter, stop_watch, watch, recovery };
         Ok(OpenedToken { token, row_key })
     }
 
@@ -250,14 +255,24 @@ impl HsmToken {
             return Ok(key);
         }
         let load = || async {
-            let aad = sealing_aad(material.id, material.key_id, material.algorithm);
-            let (sealed_by, bytes) = (material.sealed.sealed_by, material.sealed.bytes.clone());
-            match self.ask(|reply| Job::Unseal { sealed_by, bytes, aad, reply }).await {
-                Ok(key) => SoftwareKey::new(material.algorithm, &key),
-                Err(failure) => Err(self.settle(failure, damaged("it does not decrypt")).await),
-            }
+            let aad = version_aad(material.id, material.key_id, material.algorithm);
+            let key = self.unseal(SealingRole::SoftwareVersions, material.sealed.clone(), aad).await?;
+            SoftwareKey::new(material.algorithm, &key)
         };
         self.core.software.load(material.id, load).await
+    }
+
+    /// Decrypts a secret of ours with the internal key that encrypted it.
+    async fn unseal(
+        &self,
+        role: SealingRole,
+        sealed: SealedMaterial,
+        aad: Vec<u8>,
+    ) -> Result<Zeroizing<Vec<u8>>, TokenError> {
+        match self.ask(|reply| Job::Unseal { role, sealed, aad, reply }).await {
+            Ok(secret) => Ok(secret),
+            Err(failure) => Err(self.settle(failure, damaged("it does not decrypt")).await),
+        }
     }
 
     fn limit(&self, bytes: usize) -> Result<(), TokenError> {
@@ -278,8 +293,9 @@ impl Token for HsmToken {
             let made = if algorithm.hosted_by_hsm() {
                 self.ask_owner_for_room(self.owner_of(id), |reply| OwnerJob::Generate { reply }).await
             } else {
-                let aad = sealing_aad(id, key_id, algorithm);
-                self.ask(|reply| Job::SealNew { key_bytes: algorithm.key_bytes(), aad, reply }).await
+                let (role, aad) = (SealingRole::SoftwareVersions, version_aad(id, key_id, algorithm));
+                let secret = Secret::New { bytes: algorithm.key_bytes() };
+                self.ask(|reply| Job::Seal { role, secret, aad, reply }).await
             };
             match made {
                 Ok(material) => Ok(material),
@@ -345,16 +361,27 @@ impl Token for HsmToken {
         .await
     }
 
-    async fn seal_secret(&self, _: CredentialId, _: Zeroizing<Vec<u8>>) -> Result<SealedMaterial, TokenError> {
-        Err(TokenError::NotImplemented("secrets of credentials"))
+    async fn seal_secret(&self, id: CredentialId, secret: Zeroizing<Vec<u8>>) -> Result<SealedMaterial, TokenError> {
+        let max_bytes = MAX_SECRET_BYTES.min(self.capabilities().max_gcm_bytes);
+        if secret.len() > max_bytes {
+            return Err(TokenError::TooLarge { max_bytes });
+        }
+        let (role, aad, secret) = (SealingRole::Credentials, credential_aad(id), Secret::Given(secret));
+        self.within(async {
+            match self.ask(|reply| Job::Seal { role, secret, aad, reply }).await {
+                Ok(sealed) => Ok(sealed),
+                Err(failure) => Err(self.settle(failure, refused("the secret of a credential")).await),
+            }
+        })
+        .await
     }
 
-    async fn open_secret(&self, _: CredentialId, _: SealedMaterial) -> Result<Zeroizing<Vec<u8>>, TokenError> {
-        Err(TokenError::NotImplemented("secrets of credentials"))
+    async fn open_secret(&self, id: CredentialId, sealed: SealedMaterial) -> Result<Zeroizing<Vec<u8>>, TokenError> {
+        self.within(self.unseal(SealingRole::Credentials, sealed, credential_aad(id))).await
     }
 
     fn secrets_key(&self) -> Option<MaterialId> {
-        None
+        self.secrets_counter
     }
 
     async fn forget(&self, id: MaterialId) {
@@ -392,7 +419,7 @@ impl Token for HsmToken {
     }
 
     fn sealing_key(&self, algorithm: Algorithm) -> Option<MaterialId> {
-        if algorithm.hosted_by_hsm() { None } else { self.sealing_counter }
+        if algorithm.hosted_by_hsm() { None } else { self.versions_counter }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The messages between the callers and the data workers.
 
 use super::handle::KeyHandle;
+use super::sealing::{SealingRole, Secret};
 use super::software::SoftwareKey;
 use crate::service::ports::{SealedData, SealedMaterial, TokenError};
 use cryptoki::error::Error;
@@ -91,21 +92,23 @@ pub enum Job {
         /// Where the answer goes.
         reply: Reply<SealedData>,
     },
-    /// Make a software key and encrypt it with the token key for them.
-    SealNew {
-        /// Length of the key.
-        key_bytes: usize,
+    /// Encrypt a secret of ours with the newest of the token keys for its kind.
+    Seal {
+        /// Which token keys.
+        role: SealingRole,
+        /// What to encrypt.
+        secret: Secret,
         /// The AAD that binds it to its row.
         aad: Vec<u8>,
         /// Where the answer goes.
         reply: Reply<SealedMaterial>,
     },
-    /// Decrypt a software key with the token key for them.
+    /// Decrypt a secret of ours with the token key that encrypted it.
     Unseal {
-        /// Which of the token keys.
-        sealed_by: u32,
+        /// Which token keys.
+        role: SealingRole,
         /// The stored bytes: IV, ciphertext and tag.
-        bytes: Vec<u8>,
+        sealed: SealedMaterial,
         /// The AAD that binds it to its row.
         aad: Vec<u8>,
         /// Where the answer goes.
@@ -126,7 +129,7 @@ impl Job {
         match self {
             Self::Encrypt { reply, .. } | Self::EncryptInSoftware { reply, .. } => reply.is_closed(),
             Self::Decrypt { reply, .. } | Self::Unseal { reply, .. } | Self::Random { reply, .. } => reply.is_closed(),
-            Self::SealNew { reply, .. } => reply.is_closed(),
+            Self::Seal { reply, .. } => reply.is_closed(),
         }
     }
 }

@@ -9,6 +9,7 @@ use super::ckr::{Fault, fault};
 use super::config::TokenConfig;
 use super::core::open_session;
 use super::module::{Module, ckr_text, unavailable};
+use super::sealing::SealingRole;
 use super::template::{canary_unwrap, wrap_mechanism};
 use crate::domain::id::{ClusterId, MaterialId};
 use crate::service::ports::{InternalKey, InternalKeyRole, Protection, TokenBinding, TokenError};
@@ -31,7 +32,7 @@ pub struct Live {
     /// The key that `init` wrapped under the newest KEK.
     pub canary: Vec<u8>,
     keks: Vec<(u32, ObjectHandle)>,
-    sealing_keys: Vec<(u32, ObjectHandle)>,
+    sealing_keys: Vec<(SealingRole, u32, ObjectHandle)>,
     row_mac: ObjectHandle,
 }
 
@@ -49,7 +50,7 @@ impl Live {
     /// # Errors
     /// [`TokenError::MaterialDamaged`] if there never was one.
     pub fn kek(&self, number: u32) -> Result<ObjectHandle, TokenError> {
-        by_number(&self.keks, number, "KEK")
+        by_number(self.keks.iter().copied(), number, "KEK")
     }
 
     /// The KEK that wraps new keys.
@@ -57,34 +58,40 @@ impl Live {
     /// # Errors
     /// [`TokenError::Untrusted`] if the binding names none.
     pub fn newest_kek(&self) -> Result<(u32, ObjectHandle), TokenError> {
-        newest(&self.keks)
+        newest(self.keks.iter().copied())
     }
 
-    /// The internal key with this number that encrypts software-protected versions.
+    /// The internal key of this role and number.
     ///
     /// # Errors
     /// [`TokenError::MaterialDamaged`] if there never was one.
-    pub fn sealing_key(&self, number: u32) -> Result<ObjectHandle, TokenError> {
-        by_number(&self.sealing_keys, number, "internal key")
+    pub fn sealing_key(&self, role: SealingRole, number: u32) -> Result<ObjectHandle, TokenError> {
+        by_number(self.sealing_keys(role), number, "internal key")
     }
 
-    /// The internal key that encrypts new software-protected versions.
+    /// The internal key of this role that encrypts what is new.
     ///
     /// # Errors
     /// [`TokenError::Untrusted`] if the binding names none.
-    pub fn newest_sealing_key(&self) -> Result<(u32, ObjectHandle), TokenError> {
-        newest(&self.sealing_keys)
+    pub fn newest_sealing_key(&self, role: SealingRole) -> Result<(u32, ObjectHandle), TokenError> {
+        newest(self.sealing_keys(role))
+    }
+
+    fn sealing_keys(&self, role: SealingRole) -> impl Iterator<Item = (u32, ObjectHandle)> {
+        self.sealing_keys.iter().filter(move |(of, ..)| *of == role).map(|(_, number, key)| (*number, *key))
     }
 }
 
-fn by_number(keys: &[(u32, ObjectHandle)], number: u32, what: &str) -> Result<ObjectHandle, TokenError> {
-    let found = keys.iter().find(|(known, _)| *known == number);
-    found.map(|(_, key)| *key).ok_or_else(|| TokenError::MaterialDamaged(format!("there is no {what} {number}")))
+type Numbered = (u32, ObjectHandle);
+
+fn by_number(mut keys: impl Iterator<Item = Numbered>, number: u32, what: &str) -> Result<ObjectHandle, TokenError> {
+    let found = keys.find(|(known, _)| *known == number);
+    found.map(|(_, key)| key).ok_or_else(|| TokenError::MaterialDamaged(format!("there is no {what} {number}")))
 }
 
-fn newest(keys: &[(u32, ObjectHandle)]) -> Result<(u32, ObjectHandle), TokenError> {
-    let newest = keys.iter().max_by_key(|(number, _)| *number);
-    newest.copied().ok_or_else(|| TokenError::Untrusted("a permanent key is missing".to_owned()))
+fn newest(keys: impl Iterator<Item = Numbered>) -> Result<Numbered, TokenError> {
+    let newest = keys.max_by_key(|(number, _)| *number);
+    newest.ok_or_else(|| TokenError::Untrusted("a permanent key is missing".to_owned()))
 }
 
 /// Finds the token, logs in, verifies its keys and finds their handles. The session keeps the login and must stay
@@ -105,11 +112,11 @@ pub fn start(
     module.login_once(&session, slot, UserType::User, &config.pin)?;
     verify(module, slot, &session, binding)?;
     let parts = open_parts(module, slot, &session, binding)?;
-    let sealing_keys = parts.internal_keys.iter().filter(|(role, ..)| *role == InternalKeyRole::SoftwareVersions);
-    let sealing_keys = sealing_keys.map(|(_, number, key)| (*number, *key)).collect();
+    let sealing = |(role, number, key): &(_, _, _)| Some((SealingRole::of(*role)?, *number, *key));
+    let sealing_keys = parts.internal_keys.iter().filter_map(sealing).collect();
     let newest_kek = binding.keks.iter().max_by_key(|kek| kek.number);
     let canary = newest_kek.and_then(|kek| hex::decode(&kek.canary)).ok_or_else(missing)?;
-    let (_, kek) = newest(&parts.keks)?;
+    let (_, kek) = newest(parts.keks.iter().copied())?;
     refuse_other_kek(&Access::new(module, &session, slot), kek, &canary, binding)?;
     let row_mac = newest_of(binding, InternalKeyRole::RowMac).ok_or_else(missing)?;
     let row_mac = parts.internal_key(InternalKeyRole::RowMac, row_mac.number).ok_or_else(missing)?;
@@ -163,9 +170,9 @@ fn row_key_input(cluster: ClusterId) -> Vec<u8> {
     [ROW_KEY_LABEL, cluster.as_bytes()].concat()
 }
 
-/// The id of the counter of the key that encrypts new software-protected versions.
-pub fn sealing_counter(binding: &TokenBinding) -> Option<MaterialId> {
-    let key = newest_of(binding, InternalKeyRole::SoftwareVersions)?;
+/// The id of the counter of the key that encrypts what is new of this role.
+pub fn sealing_counter(binding: &TokenBinding, role: SealingRole) -> Option<MaterialId> {
+    let key = newest_of(binding, role.internal())?;
     hex::decode(&key.object_id)?.try_into().ok().map(MaterialId::from_bytes)
 }
 

@@ -25,6 +25,7 @@ pub mod raw;
 pub mod raw_attr;
 mod raw_data;
 mod recovery;
+mod sealing;
 pub mod softhsm;
 mod software;
 mod stats;

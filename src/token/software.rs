@@ -5,7 +5,6 @@
 
 use crate::domain::algorithm::Algorithm;
 use crate::domain::envelope::TAG_BYTES;
-use crate::domain::id::{KeyId, MaterialId};
 use crate::service::ports::TokenError;
 use aws_lc_rs::aead::{AES_128_GCM, AES_192_GCM, AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use zeroize::Zeroizing;
@@ -68,27 +67,10 @@ impl SoftwareKey {
     }
 }
 
-/// The AAD under which the token key encrypts a software-protected version: purpose, table, row id (the
-/// version's id is its material's, so it stands once as either), key id and algorithm, each with its length.
-pub fn sealing_aad(id: MaterialId, key_id: KeyId, algorithm: Algorithm) -> Vec<u8> {
-    let algorithm = [algorithm.code()];
-    let parts: [&[u8]; 6] =
-        [b"claviger-seal-1", b"software-version", b"versions", id.as_bytes(), key_id.as_bytes(), &algorithm];
-    let mut aad = Vec::with_capacity(128);
-    for part in parts {
-        aad.extend_from_slice(&u32::try_from(part.len()).unwrap_or(u32::MAX).to_be_bytes());
-        aad.extend_from_slice(part);
-    }
-    aad
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use rstest::rstest;
-
-    const ID: MaterialId = MaterialId::from_bytes([1; 16]);
-    const KEY_ID: KeyId = KeyId::from_bytes([2; 16]);
 
     #[rstest]
     fn what_a_software_key_seals_it_opens(
@@ -121,13 +103,5 @@ mod tests {
     fn a_key_of_the_wrong_length_is_damaged_material() {
         let error = SoftwareKey::new(Algorithm::Aes192, &[0; 16]).err();
         assert!(matches!(error, Some(TokenError::MaterialDamaged(_))));
-    }
-
-    #[test]
-    fn the_sealing_aad_differs_in_every_part() {
-        let base = sealing_aad(ID, KEY_ID, Algorithm::Aes128);
-        assert_ne!(base, sealing_aad(MaterialId::from_bytes([3; 16]), KEY_ID, Algorithm::Aes128));
-        assert_ne!(base, sealing_aad(ID, KeyId::from_bytes([1; 16]), Algorithm::Aes128));
-        assert_ne!(base, sealing_aad(ID, KEY_ID, Algorithm::Aes256));
     }
 }

@@ -25,7 +25,7 @@ pub enum UriError {
     /// It does not begin with `pkcs11:`.
     #[error("a PKCS#11 URI begins with pkcs11:")]
     Scheme,
-    /// A part is not `name=value` with percent-encoding.
+    /// A part is not `name=value` with percent-encoding. Only its name is repeated: the value may be a PIN.
     #[error("the part {0:?} of the PKCS#11 URI is malformed")]
     Malformed(String),
     /// A part occurs twice.
@@ -55,8 +55,8 @@ impl std::str::FromStr for Pkcs11Uri {
 
 impl Pkcs11Uri {
     fn take(&mut self, part: &str) -> Result<(), UriError> {
-        let malformed = || UriError::Malformed(part.to_owned());
-        let (name, value) = part.split_once('=').ok_or_else(malformed)?;
+        let (name, value) = part.split_once('=').ok_or_else(|| UriError::Malformed(part.to_owned()))?;
+        let malformed = || UriError::Malformed(name.to_owned());
         let bytes = percent_decoded(value).ok_or_else(malformed)?;
         if name == "id" {
             return set(&mut self.id, bytes, name);
@@ -113,12 +113,19 @@ mod tests {
     }
 
     #[test]
+    fn a_pin_that_is_no_percent_encoding_is_not_repeated() {
+        let error = "pkcs11:token=a;pin-value=12%34%5".parse::<Pkcs11Uri>().unwrap_err();
+        assert_eq!(error, UriError::Malformed("pin-value".into()));
+    }
+
+    #[test]
     fn what_would_be_ignored_is_refused() {
         let parse = |text: &str| text.parse::<Pkcs11Uri>();
         assert_eq!(parse("pkcs11:slot-id=3"), Err(UriError::Unsupported("slot-id".into())));
         assert_eq!(parse("pkcs11:token=a?pin-value=1234"), Err(UriError::Unsupported("pin-value".into())));
         assert_eq!(parse("pkcs11:token=a;token=b"), Err(UriError::Duplicate("token".into())));
-        assert_eq!(parse("pkcs11:token=%4"), Err(UriError::Malformed("token=%4".into())));
+        assert_eq!(parse("pkcs11:token=%4"), Err(UriError::Malformed("token".into())));
+        assert_eq!(parse("pkcs11:token"), Err(UriError::Malformed("token".into())));
         assert_eq!(parse("token=a"), Err(UriError::Scheme));
     }
 }

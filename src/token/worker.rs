@@ -12,11 +12,12 @@ use super::core::Core;
 use super::handle::KeyHandle;
 use super::job::{CallError, Failure, Inputs, Job, Reply};
 use super::live::Live;
+use super::sealing::{self, SealingRole, Secret};
 use super::software::{IV_BYTES, SoftwareKey};
 use super::stats::count;
 use super::threads::Seat;
 use crate::domain::envelope::TAG_BYTES;
-use crate::service::ports::{IvMode, SealedData, SealedMaterial, TokenError};
+use crate::service::ports::{IvMode, SealedData, SealedMaterial};
 use cryptoki::object::ObjectHandle;
 use cryptoki::session::Session;
 use std::sync::Arc;
@@ -59,8 +60,8 @@ impl Worker {
             Job::Encrypt { key, inputs, reply } => self.encrypt(&key, inputs, reply),
             Job::Decrypt { key, inputs, reply } => self.decrypt(&key, inputs, reply),
             Job::EncryptInSoftware { key, inputs, reply } => answer(reply, self.encrypt_in_software(&key, &inputs)),
-            Job::SealNew { key_bytes, aad, reply } => answer(reply, self.seal_new(key_bytes, &aad)),
-            Job::Unseal { sealed_by, bytes, aad, reply } => answer(reply, self.unseal(sealed_by, bytes, &aad)),
+            Job::Seal { role, secret, aad, reply } => answer(reply, self.seal(role, &secret, &aad)),
+            Job::Unseal { role, sealed, aad, reply } => answer(reply, self.unseal(role, sealed, &aad)),
             Job::Random { bytes, reply } => answer(reply, self.random(bytes)),
         }
     }
@@ -91,25 +92,32 @@ impl Worker {
         Ok(SealedData { iv: iv.to_vec(), ciphertext })
     }
 
-    /// A new software key, encrypted by the newest of the token keys for them.
-    fn seal_new(&mut self, key_bytes: usize, aad: &[u8]) -> Result<SealedMaterial, Failure> {
+    /// A secret of ours, encrypted by the newest of the token keys for its kind.
+    fn seal(&mut self, role: SealingRole, secret: &Secret, aad: &[u8]) -> Result<SealedMaterial, Failure> {
         self.call(|worker, live, session| {
-            let (number, object) = live.newest_sealing_key().map_err(CallError::Known)?;
-            let mut key = Zeroizing::new(vec![0; key_bytes]);
-            worker.core.module.raw().fill_random(session, &mut key)?;
-            let (iv, sealed) = worker.gcm_encrypt(session, object, aad, &key)?;
-            Ok(SealedMaterial { sealed_by: number, bytes: [&iv[..], &sealed].concat() })
+            let (sealed_by, object) = live.newest_sealing_key(role).map_err(CallError::Known)?;
+            let (iv, sealed) = match secret {
+                Secret::Given(secret) => worker.gcm_encrypt(session, object, aad, secret)?,
+                Secret::New { bytes } => {
+                    let mut key = Zeroizing::new(vec![0; *bytes]);
+                    worker.core.module.raw().fill_random(session, &mut key)?;
+                    worker.gcm_encrypt(session, object, aad, &key)?
+                }
+            };
+            Ok(SealedMaterial { sealed_by, bytes: [&iv[..], &sealed].concat() })
         })
     }
 
-    fn unseal(&mut self, sealed_by: u32, mut bytes: Vec<u8>, aad: &[u8]) -> Result<Zeroizing<Vec<u8>>, Failure> {
-        if bytes.len() < IV_BYTES + TAG_BYTES {
-            return Err(TokenError::MaterialDamaged("it is too short".to_owned()).into());
-        }
-        let (iv, sealed) = bytes.split_at_mut(IV_BYTES);
+    fn unseal(
+        &mut self,
+        role: SealingRole,
+        mut sealed: SealedMaterial,
+        aad: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, Failure> {
+        let (iv, bytes) = sealing::split(&mut sealed.bytes)?;
         self.call(|worker, live, session| {
-            let object = live.sealing_key(sealed_by).map_err(CallError::Known)?;
-            Ok(worker.core.module.raw().gcm_decrypt(session, object, iv, aad, sealed)?)
+            let object = live.sealing_key(role, sealed.sealed_by).map_err(CallError::Known)?;
+            Ok(worker.core.module.raw().gcm_decrypt(session, object, iv, aad, bytes)?)
         })
     }
 

@@ -17,6 +17,7 @@ mod token;
 mod token_faults;
 mod token_outages;
 mod token_rig;
+mod token_secrets;
 mod token_shim;
 mod wire;
 mod yandex_wire;

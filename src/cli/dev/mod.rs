@@ -18,6 +18,7 @@ use crate::server::tls;
 use crate::service::Kms;
 use crate::service::directory::Recognised;
 use crate::service::ports::{Clock, Principal};
+use crate::service::provision::Administration;
 use crate::telemetry::metrics::Metrics;
 use anyhow::{Context, anyhow};
 use credentials::Credentials;
@@ -28,7 +29,7 @@ use zeroize::Zeroizing;
 
 /// The name of the credentials that `dev` issues and revokes.
 const CREDENTIAL: &str = "dev";
-/// `dev`'s administrator may do everything.
+/// `dev`'s administrator may do everything, in every folder.
 const ROLES: [Role; 3] = [Role::Admin, Role::KeysEncrypterDecrypter, Role::Operator];
 
 /// Serves until a signal.
@@ -87,7 +88,7 @@ async fn serve(
 ) -> Result<(), Failure> {
     let end = signals().context("signals")?;
     let bound = Bound::bind(&wanted(&settings)).await.context("listening")?;
-    let administration = init::provision(&core, &ROLES).await?;
+    let administration = administration(&core).await?;
     let file = directory.file("credentials.env");
     let token = token_of(&core.kms, &administration.administrator, &file).await?;
     let credentials = Credentials {
@@ -103,6 +104,16 @@ async fn serve(
     let tls = tls::server_config(issued.identity).context("TLS")?;
     let server = Server { core, settings, bound, tls: Some(tls), metrics };
     Ok(server.run(end).await.map_err(|text| anyhow!(text))?)
+}
+
+/// The folder and its administrator; a new one if it was deleted, because credentials of somebody are to be written.
+async fn administration(core: &Core) -> anyhow::Result<Administration> {
+    let found = init::provision(core, &ROLES).await?;
+    if found.administrator.deleted_at.is_none() {
+        return Ok(found);
+    }
+    let appointed = core.kms.appoint_administrator(&found.folder, init::ADMINISTRATOR, &ROLES).await;
+    appointed.context("a new administrator")
 }
 
 /// The administrator's API token: the one in the file if it is still valid, else a new one, and those that were

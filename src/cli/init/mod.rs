@@ -12,6 +12,7 @@ use crate::domain::access::Role;
 use crate::server::assembly::{self, Core};
 use crate::server::files;
 use crate::service::error::ServiceError;
+use crate::service::ports::Principal;
 use crate::service::provision::Administration;
 use crate::token::ceremony::KekName;
 use crate::token::pin::{Pin, PinSource};
@@ -21,9 +22,11 @@ use std::path::Path;
 
 /// The name of the credentials that `init` issues.
 const CREDENTIAL: &str = "init";
-/// The administrator administers and operates, and does not encrypt. Without the operator's role nobody could restore
-/// a key or release held destructions.
-const ROLES: [Role; 2] = [Role::Admin, Role::Operator];
+/// The administrator administers the service, and neither operates nor encrypts: it gives those roles to others
+/// (docs/adr/0010-the-first-administrator-operates-too.md).
+const ROLES: [Role; 1] = [Role::Admin];
+/// The name of the administrator.
+pub const ADMINISTRATOR: &str = "administrator";
 
 /// Makes or checks everything.
 pub fn run(arguments: &InitArguments) -> Result<(), Failure> {
@@ -95,12 +98,24 @@ fn order(
     })
 }
 
-/// The folder and its administrator.
+/// The folder, its administrator and the administrator's token.
 async fn administer(core: &Core, new_token: bool) -> anyhow::Result<()> {
-    let administration = provision(core, &ROLES).await?;
-    let Administration { folder, administrator } = &administration;
-    let print = |line: String| say(line).map_err(|failure| anyhow!(failure.text));
-    print(format!("Folder {} ({:?}), account {}", folder.id, folder.name, folder.account_id))?;
+    let mut administration = provision(core, &ROLES).await?;
+    print(format!(
+        "Folder {0} ({1:?}), account {2}",
+        administration.folder.id, administration.folder.name, administration.folder.account_id
+    ))?;
+    if !administration.in_office {
+        print(out_of_office(&administration.administrator))?;
+        if !new_token {
+            return print("Repeat with --new-token to make another administrator.".into());
+        }
+        // Its tokens may be what was lost.
+        core.kms.revoke_credentials(administration.administrator.id, CREDENTIAL).await?;
+        administration = core.kms.appoint_administrator(&administration.folder, ADMINISTRATOR, &ROLES).await?;
+        print("A new administrator was made, with the role kms.admin on the service.".into())?;
+    }
+    let administrator = &administration.administrator;
     print(format!("Administrator {} ({:?})", administrator.id, administrator.name))?;
     if new_token {
         let revoked = core.kms.revoke_credentials(administrator.id, CREDENTIAL).await?;
@@ -115,6 +130,16 @@ async fn administer(core: &Core, new_token: bool) -> anyhow::Result<()> {
     print(format!("The administrator's API token, shown this once: {}", token.text.as_str()))
 }
 
+fn print(line: String) -> anyhow::Result<()> {
+    say(line).map_err(|failure| anyhow!(failure.text))
+}
+
+/// What became of an administrator that cannot administer any more.
+fn out_of_office(administrator: &Principal) -> String {
+    let what = if administrator.deleted_at.is_some() { "was deleted" } else { "has no role on the service any more" };
+    format!("The administrator {} ({:?}) {what}.", administrator.id, administrator.name)
+}
+
 /// Makes what every installation has, unless it is there.
 pub async fn provision(core: &Core, roles: &[Role]) -> anyhow::Result<Administration> {
     match core.kms.make_internal_counters(&assembly::counters_of(&core.binding)).await {
@@ -122,6 +147,6 @@ pub async fn provision(core: &Core, roles: &[Role]) -> anyhow::Result<Administra
         Ok(()) | Err(ServiceError::Conflict) => {}
         Err(error) => return Err(error).context("counters of the token's own keys"),
     }
-    let made = core.kms.ensure_administration("default", "administrator", roles).await;
+    let made = core.kms.ensure_administration("default", ADMINISTRATOR, roles).await;
     made.context("the first folder and its administrator")
 }
