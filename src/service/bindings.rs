@@ -9,7 +9,7 @@ use super::ports::{BindingScope, Change, Principal, Stored};
 use super::request::RequestContext;
 use crate::domain::access::{BindingDelta, BindingSet, Grants, Permission};
 use crate::domain::error::ValueError;
-use crate::domain::id::{KeyId, PrincipalId};
+use crate::domain::id::KeyId;
 use crate::domain::operation::{Operation, OperationKind, Snapshot};
 
 /// How often a change is tried while others change the same rows. In this process they take turns.
@@ -104,7 +104,7 @@ impl Kms {
         let bindings = Stored { value: change(value)?, row_seq };
         let mut changes = Vec::new();
         if scope == BindingScope::Service {
-            let keeper = self.service_administrator(&bindings.value, None).await?;
+            let keeper = self.service_administrator(&bindings.value).await?;
             let keeper = keeper.ok_or_else(|| ServiceError::Invalid(LOCKED_OUT.into()))?;
             // Written back as it is: if it is deleted at this moment, one of the two changes comes too late.
             changes.push(Change::UpdatePrincipal(keeper));
@@ -133,14 +133,13 @@ impl Kms {
         Ok(operation)
     }
 
-    /// Somebody other than `except` who is not deleted and can change the service's bindings while they are these.
+    /// Somebody who is not deleted and can change the service's bindings while they are these.
     pub(super) async fn service_administrator(
         &self,
         bindings: &BindingSet,
-        except: Option<PrincipalId>,
     ) -> Result<Option<Stored<Principal>>, ServiceError> {
         for (kind, id, roles) in Grants::of(bindings).principals() {
-            if Some(id) == except || roles.permitting(Permission::SetBindings, false).is_none() {
+            if roles.permitting(Permission::SetBindings, false).is_none() {
                 continue;
             }
             let found = self.store.principal(id).await?;

@@ -9,7 +9,7 @@ use super::ports::{
 };
 use super::principals::TRIES;
 use super::request::RequestContext;
-use crate::domain::access::PrincipalKind;
+use crate::domain::access::{Permission, PrincipalKind};
 use crate::domain::id::{CredentialId, PrincipalId};
 use crate::domain::time::Timestamp;
 
@@ -32,8 +32,16 @@ impl Kms {
         ctx: &RequestContext,
         request: IssueCredential,
     ) -> Result<IssuedCredential, ServiceError> {
-        self.limits.count_request(ctx.caller.principal_id)?;
-        let principal = self.managed_principal(ctx, request.principal_id).await?.value;
+        let id = request.principal_id;
+        self.on_principal(ctx, Permission::ManagePrincipals, id, |stored| self.issue(ctx, stored.value, request)).await
+    }
+
+    async fn issue(
+        &self,
+        ctx: &RequestContext,
+        principal: Principal,
+        request: IssueCredential,
+    ) -> Result<IssuedCredential, ServiceError> {
         let now = self.clock.now();
         checked_name(&request.name, 0)?;
         let expires_at = checked_end(&request, now)?;
@@ -128,14 +136,14 @@ impl Kms {
         after: Option<Cursor>,
         limit: u32,
     ) -> Result<Page<CredentialView>, ServiceError> {
-        self.limits.count_request(ctx.caller.principal_id)?;
-        let unknown = || ServiceError::NotFound { what: Missing::Principal, id: principal_id.to_string() };
-        self.visible_principal(ctx, principal_id).await?.ok_or_else(unknown)?;
-        let mut page = self.store.credentials(principal_id, after, limit).await?;
-        for view in &mut page.items {
-            view.last_used_at = view.last_used_at.max(self.directory.uses().of(view.record.id));
-        }
-        Ok(page)
+        self.on_principal(ctx, Permission::ViewPrincipals, principal_id, |_| async {
+            let mut page = self.store.credentials(principal_id, after, limit).await?;
+            for view in &mut page.items {
+                view.last_used_at = view.last_used_at.max(self.directory.uses().of(view.record.id));
+            }
+            Ok(page)
+        })
+        .await
     }
 
     /// One credential.

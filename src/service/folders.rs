@@ -83,12 +83,8 @@ impl Kms {
     /// # Errors
     /// [`ServiceError::NotFound`], [`ServiceError::Denied`], and those of the store.
     pub async fn folder(&self, ctx: &RequestContext, id: FolderId) -> Result<Folder, ServiceError> {
-        self.on_folder(ctx, Permission::ViewFolder, id, || self.stored_folder(id)).await
-    }
-
-    /// The folder as it is stored. Call it after the decision: roles on the service allow much in folders that never were.
-    pub(super) async fn stored_folder(&self, id: FolderId) -> Result<Folder, ServiceError> {
         let missing = || ServiceError::NotFound { what: Missing::Folder, id: id.to_string() };
-        self.store.folder(id).await?.ok_or_else(missing)
+        self.on_folder(ctx, Permission::ViewFolder, id, || async { self.store.folder(id).await?.ok_or_else(missing) })
+            .await
     }
 }

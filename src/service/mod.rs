@@ -2,8 +2,8 @@
 //!
 //! In: a [`request::RequestContext`] and a checked request. Out: a domain value or a
 //! [`error::ServiceError`]. Called by the dialects, the scheduler and `auth`; calls the ports only.
-//! Every use case runs inside `Kms::on_key`, `on_folder` or `on_service`, which authorise before anything
-//! else happens.
+//! Every use case runs inside `Kms::on_key`, `on_folder`, `on_service` or `on_principal`, which authorise before
+//! anything else happens.
 
 pub mod bindings;
 mod change;

@@ -25,7 +25,6 @@ impl Kms {
     ) -> Result<Principal, ServiceError> {
         let folder_id = request.folder_id;
         self.on_folder(ctx, Permission::ManagePrincipals, folder_id, || async move {
-            self.stored_folder(folder_id).await?;
             checked_name(&request.name, 1)?;
             let principal = self.new_principal(folder_id, request.kind, request.name);
             self.directory.commit(vec![Change::InsertPrincipal(principal.clone())]).await?;
@@ -53,7 +52,6 @@ impl Kms {
         limit: u32,
     ) -> Result<Page<Principal>, ServiceError> {
         self.on_folder(ctx, Permission::ViewPrincipals, folder_id, || async {
-            self.stored_folder(folder_id).await?;
             Ok(self.store.principals(folder_id, after, limit).await?)
         })
         .await
@@ -65,8 +63,7 @@ impl Kms {
     /// # Errors
     /// [`ServiceError::NotFound`], and those of the store.
     pub async fn principal(&self, ctx: &RequestContext, id: PrincipalId) -> Result<Principal, ServiceError> {
-        self.limits.count_request(ctx.caller.principal_id)?;
-        Ok(self.visible_principal(ctx, id).await?.ok_or_else(|| unknown(id))?.value)
+        self.on_principal(ctx, Permission::ViewPrincipals, id, |stored| async { Ok(stored.value) }).await
     }
 
     /// Deletes a principal and revokes its credentials, at once. Bindings that name it stay and give nothing.
@@ -75,14 +72,16 @@ impl Kms {
     /// [`ServiceError::NotFound`], [`ServiceError::Denied`], [`ServiceError::Invalid`] for the caller itself and if nobody
     /// could change the service's bindings any more, and those of the store.
     pub async fn delete_principal(&self, ctx: &RequestContext, id: PrincipalId) -> Result<Principal, ServiceError> {
-        self.limits.count_request(ctx.caller.principal_id)?;
-        for _ in 1..TRIES {
-            match self.try_to_delete(ctx, id).await {
-                Err(ServiceError::Conflict) => {}
-                done => return done,
+        self.on_principal(ctx, Permission::ManagePrincipals, id, |_| async {
+            for _ in 1..TRIES {
+                match self.try_to_delete(ctx, id).await {
+                    Err(ServiceError::Conflict) => {}
+                    done => return done,
+                }
             }
-        }
-        self.try_to_delete(ctx, id).await
+            self.try_to_delete(ctx, id).await
+        })
+        .await
     }
 
     async fn try_to_delete(&self, ctx: &RequestContext, id: PrincipalId) -> Result<Principal, ServiceError> {
@@ -123,7 +122,13 @@ impl Kms {
             return Err(ServiceError::Denied);
         }
         let administers = roles.permitting(Permission::SetBindings, false).is_some();
-        if administers && !self.has_administrator(&bindings.value, Some(principal.id)).await? {
+        let others = bindings
+            .value
+            .as_slice()
+            .iter()
+            .filter(|it| it.subject.principal() != Some((principal.kind, principal.id)));
+        let others = BindingSet::new(others.cloned())?;
+        if administers && self.service_administrator(&others).await?.is_none() {
             let text =
                 "this is the last principal that can change the service's access bindings: bind another one first";
             return Err(ServiceError::Invalid(text.into()));
@@ -155,13 +160,24 @@ impl Kms {
         Stored { value, row_seq: stored.row_seq }
     }
 
-    /// Whether these bindings of the service leave somebody who can change them, other than `except`.
-    pub(super) async fn has_administrator(
+    /// Runs a use case on a principal: finds it, authorises, acts. Principals that the caller may not know of end exactly
+    /// as unknown ones; whoever only looks sees deleted ones too.
+    pub(super) async fn on_principal<T, Fut>(
         &self,
-        bindings: &BindingSet,
-        except: Option<PrincipalId>,
-    ) -> Result<bool, ServiceError> {
-        Ok(self.service_administrator(bindings, except).await?.is_some())
+        ctx: &RequestContext,
+        permission: Permission,
+        id: PrincipalId,
+        act: impl FnOnce(Stored<Principal>) -> Fut,
+    ) -> Result<T, ServiceError>
+    where
+        Fut: Future<Output = Result<T, ServiceError>>,
+    {
+        self.limits.count_request(ctx.caller.principal_id)?;
+        let principal = match permission {
+            Permission::ManagePrincipals => self.managed_principal(ctx, id).await?,
+            _ => self.visible_principal(ctx, id).await?.ok_or_else(|| unknown(id))?,
+        };
+        act(principal).await
     }
 
     /// The principal, deleted or not, if the caller may know of it.
