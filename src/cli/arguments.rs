@@ -1,12 +1,19 @@
 //! The command line.
 
+use super::client::arguments::ClientCommand;
 use clap::{Args, Parser, Subcommand};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+/// What client commands read of the environment.
+const ENVIRONMENT: &str = "\
+whoami, folder, principal, credential, binding, key and clock are requests to the running server that the environment \
+names: CLAVIGER_TLS_ENDPOINT or CLAVIGER_ENDPOINT, CLAVIGER_CA, and CLAVIGER_TOKEN or CLAVIGER_CLIENT_CERTIFICATE and \
+CLAVIGER_CLIENT_KEY. CLAVIGER_FOLDER is the folder where none is named.";
+
 /// Key management service over PKCS#11.
 #[derive(Debug, Parser)]
-#[command(name = "claviger", version, about, disable_help_subcommand = true)]
+#[command(name = "claviger", version, about, disable_help_subcommand = true, after_help = ENVIRONMENT)]
 pub struct Arguments {
     /// What to do.
     #[command(subcommand)]
@@ -27,35 +34,9 @@ pub enum Command {
     Ceremony,
     /// Print the version
     Version,
-    /// Keys of the running server (CLAVIGER_ENDPOINT or CLAVIGER_TLS_ENDPOINT, CLAVIGER_CA, CLAVIGER_TOKEN)
-    Key {
-        /// What to do.
-        #[command(subcommand)]
-        command: KeyCommand,
-    },
-    /// The clock of the running server
-    Clock {
-        /// What to do.
-        #[command(subcommand)]
-        command: ClockCommand,
-    },
-}
-
-/// `claviger key ...`
-#[derive(Debug, Subcommand)]
-pub enum KeyCommand {
-    /// Take a requested deletion back
-    Restore {
-        /// The key's id
-        id: String,
-    },
-}
-
-/// `claviger clock ...`
-#[derive(Debug, Subcommand)]
-pub enum ClockCommand {
-    /// Say that the wall clock is right, so that held destructions go on
-    Confirm,
+    /// A request to the running server
+    #[command(flatten)]
+    Client(ClientCommand),
 }
 
 /// `claviger dev`

@@ -11,7 +11,7 @@ mod process;
 mod serve;
 
 use crate::service::ports::TokenError;
-use arguments::{Arguments, ClockCommand, Command, KeyCommand};
+use arguments::{Arguments, Command};
 use clap::Parser;
 use std::io::Write;
 use std::process::ExitCode;
@@ -87,8 +87,7 @@ pub fn run() -> ExitCode {
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Ceremony => init::ceremony::run(),
         Command::Version => say(concat!("claviger ", env!("CARGO_PKG_VERSION"))),
-        Command::Key { command: KeyCommand::Restore { id } } => client::restore_key(&id),
-        Command::Clock { command: ClockCommand::Confirm } => client::confirm_clock(),
+        Command::Client(command) => client::run(command),
     };
     match result {
         Ok(()) => Exit::Done.into(),

@@ -1,10 +1,12 @@
 //! Integration tests: real token, real database, real clients. One binary, so that it links once.
 
+mod access_table;
 mod attacks;
 mod auth_wire;
 mod ceremony;
 mod ceremony_adopt;
 mod ceremony_rig;
+mod cli;
 #[path = "../p11shim/rules.rs"]
 mod p11shim_rules;
 mod production;

@@ -3,5 +3,6 @@
 
 mod grpc;
 mod logins;
+mod native;
 mod outage;
 mod rest;

@@ -122,7 +122,10 @@ fn algorithm(field: &str, code: i32) -> Result<Algorithm, ServiceError> {
 }
 
 /// A period that is not negative.
-fn period(field: &str, period: wkt::Duration) -> Result<Duration, ServiceError> {
+///
+/// # Errors
+/// [`ServiceError::Invalid`] for any other.
+pub fn period(field: &str, period: wkt::Duration) -> Result<Duration, ServiceError> {
     let parts = (u64::try_from(period.seconds), u32::try_from(period.nanos));
     match parts {
         (Ok(seconds), Ok(nanos)) if nanos < 1_000_000_000 => Ok(Duration::new(seconds, nanos)),

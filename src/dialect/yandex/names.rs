@@ -27,7 +27,7 @@ const SERVICES: [(&str, &[&str]); 2] = [
 ];
 
 /// Whole paths: rpcs whose own name says too little, and REST paths without an id.
-const PATHS: [(&str, &str); 11] = [
+const PATHS: [(&str, &str); 10] = [
     ("/yandex.cloud.operation.OperationService/Get", "GetOperation"),
     ("/yandex.cloud.operation.OperationService/Cancel", "CancelOperation"),
     ("/yandex.cloud.endpoint.ApiEndpointService/Get", "GetEndpoint"),
@@ -38,11 +38,10 @@ const PATHS: [(&str, &str); 11] = [
     ("/iam/v1/tokens", "CreateIamToken"),
     ("/iam/v1/tokens:createForServiceAccount", "CreateIamTokenForServiceAccount"),
     ("/iam/v1/tokens:revoke", "RevokeIamToken"),
-    ("/claviger/v1/clock:confirm", "ConfirmClock"),
 ];
 
 /// Verbs after the `:` of a REST path.
-const VERBS: [(&str, &str); 12] = [
+const VERBS: [(&str, &str); 11] = [
     ("encrypt", "Encrypt"),
     ("decrypt", "Decrypt"),
     ("reEncrypt", "ReEncrypt"),
@@ -54,12 +53,14 @@ const VERBS: [(&str, &str); 12] = [
     ("listAccessBindings", "ListAccessBindings"),
     ("setAccessBindings", "SetAccessBindings"),
     ("updateAccessBindings", "UpdateAccessBindings"),
-    ("restore", "Restore"),
 ];
 
 /// The operation that a request asks for, if it is one of this dialect.
 #[must_use]
 pub fn operation(method: &Method, path: &str) -> Option<&'static str> {
+    if let Some(below) = path.strip_prefix("/claviger/v1/") {
+        return crate::dialect::native::names::operation(method, below);
+    }
     let whole = PATHS.iter().find(|(whole, _)| *whole == path).map(|(_, operation)| *operation);
     whole
         .or_else(|| SERVICES.iter().find_map(|(service, rpcs)| rpc(path.strip_prefix(service)?, rpcs)))
@@ -126,6 +127,28 @@ mod tests {
     #[case("GET", "/endpoints/kms", Some("GetEndpoint"))]
     #[case("POST", "/claviger/v1/keys/x:restore", Some("Restore"))]
     #[case("POST", "/claviger/v1/clock:confirm", Some("ConfirmClock"))]
+    #[case("GET", "/claviger/v1/keys/x", Some("Get"))]
+    #[case("GET", "/claviger/v1/whoami", Some("WhoAmI"))]
+    #[case("GET", "/claviger/v1/folders", Some("ListFolders"))]
+    #[case("POST", "/claviger/v1/folders", Some("CreateFolder"))]
+    #[case("GET", "/claviger/v1/folders/x", Some("GetFolder"))]
+    #[case("GET", "/claviger/v1/folders/x:listAccessBindings", Some("ListAccessBindings"))]
+    #[case("POST", "/claviger/v1/service:setAccessBindings", Some("SetAccessBindings"))]
+    #[case("POST", "/claviger/v1/service:updateAccessBindings", Some("UpdateAccessBindings"))]
+    #[case("GET", "/claviger/v1/principals", Some("ListPrincipals"))]
+    #[case("POST", "/claviger/v1/principals", Some("CreatePrincipal"))]
+    #[case("GET", "/claviger/v1/principals/x", Some("GetPrincipal"))]
+    #[case("DELETE", "/claviger/v1/principals/x", Some("DeletePrincipal"))]
+    #[case("POST", "/claviger/v1/principals/x/credentials", Some("IssueCredential"))]
+    #[case("GET", "/claviger/v1/principals/x/credentials", Some("ListCredentials"))]
+    #[case("GET", "/claviger/v1/credentials/x", Some("GetCredential"))]
+    #[case("POST", "/claviger/v1/credentials/x:revoke", Some("RevokeCredential"))]
+    #[case("PUT", "/claviger/v1/principals", None)]
+    #[case("POST", "/claviger/v1/service:explode", None)]
+    #[case("GET", "/claviger/v1/folders/x/y", None)]
+    #[case("POST", "/claviger/v1/principals/x:revoke", None)]
+    #[case("GET", "/claviger/v1/nothing", None)]
+    #[case("GET", "/claviger/v1/", None)]
     #[case("GET", "/kms/v1/keys/x:nothing", None)]
     #[case("GET", "/nothing", None)]
     #[case("GET", "/", None)]

@@ -1,6 +1,7 @@
 //! REST and gRPC clients with a bearer token and the server's CA.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
+use claviger::dialect::yandex::proto::yandex::cloud::iam::v1 as iam;
 use claviger::dialect::yandex::proto::yandex::cloud::kms::v1 as kms;
 use claviger::dialect::yandex::proto::yandex::cloud::operation;
 use reqwest::{Certificate, Method, RequestBuilder};
@@ -149,6 +150,10 @@ impl Grpc {
 
     pub fn crypto(&self) -> kms::symmetric_crypto_service_client::SymmetricCryptoServiceClient<Authorised> {
         kms::symmetric_crypto_service_client::SymmetricCryptoServiceClient::new(self.authorised())
+    }
+
+    pub fn logins(&self) -> iam::iam_token_service_client::IamTokenServiceClient<Authorised> {
+        iam::iam_token_service_client::IamTokenServiceClient::new(self.authorised())
     }
 
     pub fn operations(&self) -> operation::operation_service_client::OperationServiceClient<Authorised> {

@@ -2,6 +2,8 @@
 
 use crate::support::{Dev, Grpc, Rest};
 use claviger::dialect::yandex::proto::google::rpc;
+use claviger::dialect::yandex::proto::yandex::cloud::access;
+use claviger::dialect::yandex::proto::yandex::cloud::iam::v1 as iam;
 use claviger::dialect::yandex::proto::yandex::cloud::kms::v1 as kms;
 use claviger::dialect::yandex::proto::yandex::cloud::operation;
 use prost::{Message, Name};
@@ -77,6 +79,12 @@ rpcs! {
         kms::ScheduleSymmetricKeyVersionDestructionRequest => keys.schedule_version_destruction -> operation::Operation;
     POST "/kms/v1/keys/{}:cancelVersionDestruction" "keyId" key_id:
         kms::CancelSymmetricKeyVersionDestructionRequest => keys.cancel_version_destruction -> operation::Operation;
+    GET "/kms/v1/keys/{}:listAccessBindings" "resourceId" resource_id:
+        access::ListAccessBindingsRequest => keys.list_access_bindings -> access::ListAccessBindingsResponse;
+    POST "/kms/v1/keys/{}:setAccessBindings" "resourceId" resource_id:
+        access::SetAccessBindingsRequest => keys.set_access_bindings -> operation::Operation;
+    POST "/kms/v1/keys/{}:updateAccessBindings" "resourceId" resource_id:
+        access::UpdateAccessBindingsRequest => keys.update_access_bindings -> operation::Operation;
     POST "/kms/v1/keys/{}:encrypt" "keyId" key_id:
         kms::SymmetricEncryptRequest => crypto.encrypt -> kms::SymmetricEncryptResponse;
     POST "/kms/v1/keys/{}:decrypt" "keyId" key_id:
@@ -85,6 +93,7 @@ rpcs! {
         kms::SymmetricReEncryptRequest => crypto.re_encrypt -> kms::SymmetricReEncryptResponse;
     POST "/kms/v1/keys/{}:generateDataKey" "keyId" key_id:
         kms::GenerateDataKeyRequest => crypto.generate_data_key -> kms::GenerateDataKeyResponse;
+    POST "/iam/v1/tokens" "": iam::CreateIamTokenRequest => logins.create -> iam::CreateIamTokenResponse;
     GET "/operations/{}" "operationId" operation_id:
         operation::GetOperationRequest => operations.get -> operation::Operation;
     POST "/operations/{}:cancel" "operationId" operation_id:

@@ -4,11 +4,13 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
 mod api;
+mod bindings;
 mod database;
 mod db_writer;
 mod erased;
 mod flood;
 mod life;
+mod logins;
 mod power_cut;
 mod raw;
 mod refusals;

@@ -36,6 +36,12 @@ pub enum List {
     FolderBindings,
     /// Access bindings of the service.
     ServiceBindings,
+    /// Folders of the service.
+    Folders,
+    /// Principals of a folder.
+    Principals,
+    /// Credentials of a principal.
+    Credentials,
 }
 
 impl List {
@@ -47,6 +53,9 @@ impl List {
             Self::KeyBindings => 4,
             Self::FolderBindings => 5,
             Self::ServiceBindings => 6,
+            Self::Folders => 7,
+            Self::Principals => 8,
+            Self::Credentials => 9,
         }
     }
 }
@@ -159,6 +168,9 @@ mod tests {
     #[case(List::KeyBindings)]
     #[case(List::FolderBindings)]
     #[case(List::ServiceBindings)]
+    #[case(List::Folders)]
+    #[case(List::Principals)]
+    #[case(List::Credentials)]
     fn a_token_leads_to_the_next_page(#[case] list: List) {
         let token = next_token(list, &HERE, Some(CURSOR));
         assert!(token.len() <= MAX_TOKEN_CHARS);

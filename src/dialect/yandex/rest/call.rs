@@ -92,7 +92,11 @@ impl MethodNotAllowed {
 }
 
 /// A JSON body, which may hold plaintext.
-pub struct Answer(WipedBody);
+pub struct Answer {
+    body: WipedBody,
+    /// Whether caches on the way must not keep it (RFC 9111, 5.2.2.5).
+    no_store: bool,
+}
 
 /// Bytes that are wiped when they are dropped, and when they move because they grow.
 struct WipedBody(Zeroizing<Vec<u8>>);
@@ -129,7 +133,12 @@ impl Answer {
         let bug = |error: serde_json::Error| ServiceError::Bug(format!("an answer has no JSON form: {error}"));
         let mut body = WipedBody(Zeroizing::new(Vec::with_capacity(USUAL_BODY_BYTES)));
         serde_json::to_writer(&mut body, message).map_err(bug)?;
-        Ok(Self(body))
+        Ok(Self { body, no_store: false })
+    }
+
+    /// A message as JSON that is shown this once.
+    pub fn secret<M: Serialize>(message: &M) -> Outcome {
+        Ok(Self { no_store: true, ..Self::of(message)? })
     }
 }
 
@@ -287,9 +296,13 @@ pub async fn no_such_path(request: Request) -> Response {
     refused(&NO_SUCH_PATH.into(), &request_id)
 }
 
-fn ok(Answer(body): Answer) -> Response {
+fn ok(Answer { body, no_store }: Answer) -> Response {
     let json = HeaderValue::from_static("application/json");
-    ([(header::CONTENT_TYPE, json)], Body::from(Bytes::from_owner(body))).into_response()
+    let mut response = ([(header::CONTENT_TYPE, json)], Body::from(Bytes::from_owner(body))).into_response();
+    if no_store {
+        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    response
 }
 
 fn refused(refusal: &Refusal, request_id: &RequestId) -> Response {
@@ -311,7 +324,14 @@ mod tests {
     #[test]
     fn an_answer_that_outgrows_its_buffer_is_whole() {
         let text = "x".repeat(3 * USUAL_BODY_BYTES);
-        let Ok(Answer(body)) = Answer::of(&[&text, "end"]) else { panic!("no answer") };
+        let Ok(Answer { body, .. }) = Answer::of(&[&text, "end"]) else { panic!("no answer") };
         assert_eq!(body.as_ref(), format!("[\"{text}\",\"end\"]").as_bytes());
+    }
+
+    #[test]
+    fn an_answer_with_a_secret_is_not_to_be_stored() {
+        let header = |answer: Outcome| ok(answer.unwrap_or_else(|_| panic!())).headers().get("cache-control").cloned();
+        assert_eq!(header(Answer::of(&"x")), None);
+        assert_eq!(header(Answer::secret(&"x")), Some(HeaderValue::from_static("no-store")));
     }
 }

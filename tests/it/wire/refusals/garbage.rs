@@ -66,11 +66,9 @@ async fn methods_and_services_that_do_not_exist(suite: &Suite) {
     let paths = [
         format!("{KEYS}/NoSuchMethod"),
         "/yandex.cloud.kms.v1.NoSuchService/Get".to_owned(),
-        "/yandex.cloud.iam.v1.IamTokenService/Create".to_owned(),
+        "/yandex.cloud.iam.v1.IamTokenService/CreateForServiceAccount".to_owned(),
+        "/yandex.cloud.iam.v1.IamTokenService/Revoke".to_owned(),
         "/x/y".to_owned(),
-        format!("{KEYS}/ListAccessBindings"),
-        format!("{KEYS}/SetAccessBindings"),
-        format!("{KEYS}/UpdateAccessBindings"),
         "/yandex.cloud.kms.v1.asymmetricencryption.AsymmetricEncryptionKeyService/Create".to_owned(),
         "/yandex.cloud.kms.v1.asymmetricencryption.AsymmetricEncryptionCryptoService/GetPublicKey".to_owned(),
         "/yandex.cloud.kms.v1.asymmetricsignature.AsymmetricSignatureKeyService/Get".to_owned(),
@@ -183,6 +181,9 @@ async fn paths_and_methods_that_do_not_exist(suite: &Suite, key_id: &str) {
         (Method::POST, format!("/kms/v1/keys/{key_id}/versions"), "GET"),
         (Method::POST, format!("/operations/{key_id}"), "GET"),
         (Method::POST, "/endpoints".into(), "GET"),
+        (Method::POST, format!("/kms/v1/keys/{key_id}:listAccessBindings"), "GET"),
+        (Method::GET, format!("/kms/v1/keys/{key_id}:setAccessBindings"), "POST"),
+        (Method::GET, "/iam/v1/tokens".into(), "POST"),
         (Method::GET, format!("/claviger/v1/keys/{key_id}:restore"), "POST"),
     ];
     for (method, path, allow) in wrong {
@@ -191,9 +192,8 @@ async fn paths_and_methods_that_do_not_exist(suite: &Suite, key_id: &str) {
         assert_eq!(answer.headers["allow"], allow, "{path}");
     }
     let not_served = [
-        (Method::GET, format!("/kms/v1/keys/{key_id}:listAccessBindings")),
-        (Method::POST, format!("/kms/v1/keys/{key_id}:setAccessBindings")),
-        (Method::POST, format!("/kms/v1/keys/{key_id}:updateAccessBindings")),
+        (Method::POST, "/iam/v1/tokens:createForServiceAccount".into()),
+        (Method::POST, "/iam/v1/tokens:revoke".into()),
         (Method::POST, "/kms/v1/asymmetricEncryptionKeys".into()),
         (Method::GET, format!("/kms/v1/asymmetricEncryptionKeys/{key_id}/publicKey")),
         (Method::POST, format!("/kms/v1/asymmetricSignatureKeys/{key_id}:signHash")),

@@ -1,0 +1,126 @@
+//! Every role on every level tries every operation on every kind of resource, over the wire. What is expected are the
+//! tables of docs/access.md: they are read from there.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
+
+mod calls;
+mod table;
+mod world;
+
+use crate::support::Home;
+use calls::{Call, Outcome};
+use futures_util::future::join_all;
+use table::{Cell, Table};
+use world::{Holder, Level, Target, World};
+
+/// Requests that are under way at the same time.
+const TOGETHER: usize = 16;
+
+/// Makes all calls and says which did not end as expected.
+async fn differences(calls: Vec<(String, Call, Cell)>) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for some in calls.chunks(TOGETHER) {
+        let outcomes = join_all(some.iter().map(|(_, call, _)| call.outcome())).await;
+        for ((name, _, expected), Outcome { cell, text }) in some.iter().zip(outcomes) {
+            if cell != *expected {
+                wrong.push(format!("{name}: {expected:?} expected, {cell:?} found: {text}"));
+            }
+        }
+    }
+    wrong
+}
+
+fn assert_none(wrong: &[String]) {
+    assert!(wrong.is_empty(), "{} differ from docs/access.md:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// Whether a role that is bound on a level reaches a key.
+const fn reaches(level: Level, target: Target) -> bool {
+    match (level, target) {
+        (_, Target::Unknown) => false,
+        (Level::Service, _) | (_, Target::Own) | (Level::Folder, Target::Other) => true,
+        (Level::Folder | Level::Key, Target::Foreign) | (Level::Key, Target::Other) => false,
+    }
+}
+
+#[tokio::test]
+async fn every_role_does_with_keys_what_the_table_says_and_nothing_else() {
+    let home = Home::new();
+    let world = World::new(home.start().await).await;
+    let table = Table::read("### On a key");
+    let mut calls = Vec::new();
+    for Holder { role, level, rest, .. } in world.holders() {
+        for operation in table.operations() {
+            for target in Target::ALL {
+                let cell = if reaches(*level, target) { table.cell(operation, role) } else { Cell::Hidden };
+                let name = format!("{role} on {level:?}, {operation} of {target:?}");
+                calls.push((name, world.key_call(rest, operation, target), cell));
+            }
+        }
+    }
+    assert!(calls.len() > 2500, "only {} calls", calls.len());
+    assert_none(&differences(calls).await);
+}
+
+#[tokio::test]
+async fn every_role_does_with_folders_and_principals_what_the_table_says_and_nothing_else() {
+    let home = Home::new();
+    let world = World::new(home.start().await).await;
+    let table = Table::read("### On a folder");
+    let mut wrong = Vec::new();
+    for Holder { role, level, rest, .. } in world.holders().filter(|holder| holder.level != Level::Key) {
+        for target in [Target::Own, Target::Foreign, Target::Unknown] {
+            // Somebody to be looked at, and at last deleted.
+            let somebody = world.somebody(target).await;
+            let mut calls = Vec::new();
+            for operation in table.operations() {
+                let cell = if reaches(*level, target) { table.cell(operation, role) } else { Cell::Hidden };
+                let name = format!("{role} on {level:?}, {operation} of {target:?}");
+                calls.push((name, world.folder_call(rest, operation, target, &somebody), cell));
+            }
+            // One after the other: the order of the table ends with what cannot be taken back.
+            for call in calls {
+                wrong.extend(differences(vec![call]).await);
+            }
+        }
+    }
+    assert_none(&wrong);
+}
+
+#[tokio::test]
+async fn every_role_does_with_the_service_what_the_table_says_and_nothing_else() {
+    let home = Home::new();
+    let world = World::new(home.start().await).await;
+    let table = Table::read("### On the service");
+    let mut calls = Vec::new();
+    for Holder { role, level, rest, .. } in world.holders() {
+        for operation in table.operations() {
+            let cell = if *level == Level::Service { table.cell(operation, role) } else { Cell::Denied };
+            let name = format!("{role} on {level:?}, {operation}");
+            calls.push((name, world.service_call(rest, operation), cell));
+        }
+    }
+    assert_none(&differences(calls).await);
+}
+
+#[tokio::test]
+async fn a_hidden_key_and_an_unknown_one_are_answered_alike_to_the_letter() {
+    let home = Home::new();
+    let world = World::new(home.start().await).await;
+    let table = Table::read("### On a key");
+    let stranger = world.stranger().await;
+    for operation in table.operations() {
+        let said = async |target| {
+            let call = world.key_call(&stranger, operation, target);
+            let answer = call.answer().await;
+            let text = answer.text.replace(&world.id(operation, target), "ID");
+            let mut body: serde_json::Value = serde_json::from_str(&text).unwrap();
+            body["details"] = serde_json::Value::Null;
+            (answer.status, body)
+        };
+        let unknown = said(Target::Unknown).await;
+        assert_eq!(unknown.0, 404);
+        for target in [Target::Own, Target::Foreign] {
+            assert_eq!(said(target).await, unknown, "{operation}");
+        }
+    }
+}
