@@ -104,8 +104,13 @@ impl Rules {
         let spki = key.map_or(&self.nobodys_key, |key| &key.spki);
         let claims = verified_claims(jwt, spki);
         let (claims, caller) = (claims?, &key?.caller);
+        self.admit(&claims, caller, now).then_some(caller)
+    }
+
+    /// Whether these verified claims let this caller in.
+    pub(crate) fn admit(&self, claims: &Claims, caller: &Caller, now: Timestamp) -> bool {
         let issued = claims.iss == caller.principal_id.to_string();
-        (issued && self.audiences.contains(claims.aud.only()) && claims.are_timely(now)).then_some(caller)
+        issued && self.audiences.contains(claims.aud.only()) && claims.are_timely(now)
     }
 }
 
@@ -122,7 +127,7 @@ fn verified_claims(jwt: &str, spki: &[u8]) -> Option<Claims> {
 
 /// The claims that are looked at (RFC 7519, 4.1). Times are in whole seconds.
 #[derive(Deserialize)]
-struct Claims {
+pub(crate) struct Claims {
     iss: String,
     aud: Audience,
     iat: i64,

@@ -2,7 +2,7 @@
 
 pub mod ambient;
 pub mod assembly;
-mod client_certificates;
+pub(crate) mod client_certificates;
 mod connection;
 pub mod dev_ca;
 mod edge;

@@ -28,7 +28,7 @@ const TEXT_BYTES: usize = (TOKEN_BYTES * 8).div_ceil(6);
 
 /// What the token of a login says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Claim {
+pub(crate) struct Claim {
     /// The credential that was logged in with.
     pub parent: CredentialId,
     /// When the token ends.
@@ -36,7 +36,7 @@ pub(super) struct Claim {
 }
 
 /// Makes and reads the tokens of logins.
-pub(super) struct LoginTokens {
+pub(crate) struct LoginTokens {
     key: hmac::Key,
 }
 

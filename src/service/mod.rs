@@ -23,7 +23,7 @@ mod key_cache;
 mod kms;
 mod last_uses;
 mod limits;
-mod login_token;
+pub(crate) mod login_token;
 pub mod maintenance;
 mod material;
 mod new_secret;

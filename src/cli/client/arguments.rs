@@ -423,6 +423,49 @@ mod tests {
         assert_ne!(error.kind(), ErrorKind::DisplayHelp, "{line}");
     }
 
+    /// The commands in the examples of docs/cli.md, without what the shell does with them.
+    fn documented() -> Vec<Vec<&'static str>> {
+        let text = include_str!("../../../docs/cli.md");
+        let blocks = text.split("```").skip(1).step_by(2);
+        let lines = blocks.flat_map(str::lines).filter(|line| line.starts_with("claviger "));
+        lines
+            .map(|line| line.split_whitespace().take_while(|word| !["#", ">", "|", "<"].contains(word)).collect())
+            .collect()
+    }
+
+    #[test]
+    fn every_documented_command_is_one() {
+        for command in documented() {
+            // The examples have names for ids where the server has ids.
+            Arguments::try_parse_from(command.iter().map(|word| word.trim_start_matches('$'))).unwrap();
+        }
+    }
+
+    /// Every command with its options, but for those that clap adds.
+    fn leaves(command: &clap::Command, path: &str) -> Vec<(String, Vec<String>)> {
+        let path = format!("{path} {}", command.get_name());
+        if command.has_subcommands() {
+            return command.get_subcommands().flat_map(|below| leaves(below, &path)).collect();
+        }
+        let own = command.get_arguments().filter_map(|argument| argument.get_long()).map(str::to_owned);
+        vec![(path.trim_start().to_owned(), own.collect())]
+    }
+
+    #[test]
+    fn every_client_command_is_documented_and_none_takes_a_secret() {
+        let own = ["dev", "init", "serve", "ceremony", "version"];
+        let documented = documented();
+        for (command, options) in leaves(&Arguments::command(), "") {
+            let words: Vec<&str> = command.split(' ').collect();
+            if own.contains(&words[1]) {
+                continue;
+            }
+            assert!(documented.iter().any(|it| it.starts_with(&words)), "`{command}` is not in docs/cli.md");
+            let secret = ["token", "secret", "password", "private-key", "pin"];
+            assert!(!options.iter().any(|option| secret.contains(&option.as_str())), "{command} {options:?}");
+        }
+    }
+
     #[test]
     fn an_id_fits_into_a_path() {
         assert_eq!(id(ID).unwrap(), ID);

@@ -2,7 +2,7 @@
 
 use super::arguments::{CreateKeyArguments, Group, KeyCommand, VersionArguments};
 use super::server::Server;
-use super::table::{Column, Table, printable};
+use super::table::{Column, printable};
 use super::{Failure, consent, done, folder_of, say, show, show_list};
 use serde_json::{Map, Value, json};
 use std::time::Duration;
@@ -16,27 +16,26 @@ const COLUMNS: [Column; 6] = [
     ("ROTATION", "/rotationPeriod"),
     ("CREATED", "/createdAt"),
 ];
-const FIELDS: [Column; 12] = [
-    ("id", "/id"),
-    ("name", "/name"),
-    ("description", "/description"),
-    ("folder", "/folderId"),
-    ("status", "/status"),
-    ("algorithm", "/defaultAlgorithm"),
-    ("primary version", "/primaryVersion/id"),
-    ("labels", "/labels"),
-    ("rotation period", "/rotationPeriod"),
-    ("deletion protection", "/deletionProtection"),
-    ("created", "/createdAt"),
-    ("rotated", "/rotatedAt"),
-];
-const PROTECTION: [Column; 6] = [
-    ("assurance", "/assurance"),
-    ("certificate", "/certificate"),
-    ("profile", "/profile"),
-    ("used in the token only", "/hostedByHsm"),
-    ("PIN holder can export", "/pinHolderCanExport"),
-    ("token", "/tokenLabel"),
+/// Of a key as `GET /claviger/v1/keys/{id}` shows it.
+const FIELDS: [Column; 18] = [
+    ("id", "/key/id"),
+    ("name", "/key/name"),
+    ("description", "/key/description"),
+    ("folder", "/key/folderId"),
+    ("status", "/key/status"),
+    ("algorithm", "/key/defaultAlgorithm"),
+    ("primary version", "/key/primaryVersion/id"),
+    ("labels", "/key/labels"),
+    ("rotation period", "/key/rotationPeriod"),
+    ("deletion protection", "/key/deletionProtection"),
+    ("created", "/key/createdAt"),
+    ("rotated", "/key/rotatedAt"),
+    ("assurance", "/protection/assurance"),
+    ("certificate", "/protection/certificate"),
+    ("profile", "/protection/profile"),
+    ("token", "/protection/tokenLabel"),
+    ("used in the token only", "/protection/hostedByHsm"),
+    ("PIN holder can export", "/protection/pinHolderCanExport"),
 ];
 const VERSIONS: [Column; 6] = [
     ("VERSION", "/id"),
@@ -96,7 +95,7 @@ pub fn run(group: &Group<KeyCommand>) -> Result<(), Failure> {
     }
 }
 
-fn create(server: &Server, json: bool, arguments: &CreateKeyArguments) -> Result<(), Failure> {
+fn create(server: &Server, as_json: bool, arguments: &CreateKeyArguments) -> Result<(), Failure> {
     let labels: Map<String, Value> =
         arguments.labels.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect();
     let mut body = json!({
@@ -110,8 +109,8 @@ fn create(server: &Server, json: bool, arguments: &CreateKeyArguments) -> Result
     if let Some(period) = arguments.rotation_period {
         body["rotationPeriod"] = seconds(period).into();
     }
-    let record = server.post(PATH, &body)?;
-    if json { say(record) } else { say(Table::of_one(&FIELDS, &record["response"])) }
+    let mut record = server.post(PATH, &body)?;
+    if as_json { say(record) } else { show(false, &FIELDS, &json!({ "key": record["response"].take() })) }
 }
 
 /// The key, what stands behind it, and all its versions.
@@ -122,10 +121,9 @@ fn show_key(server: &Server, json: bool, id: &str) -> Result<(), Failure> {
         shown["versions"] = Value::Array(versions);
         return say(shown);
     }
-    show(json, &FIELDS, &shown["key"])?;
-    show(json, &PROTECTION, &shown["protection"])?;
+    show(false, &FIELDS, &shown)?;
     say("")?;
-    show_list(json, &VERSIONS, versions)
+    show_list(false, &VERSIONS, versions)
 }
 
 /// Sends a command about a version.

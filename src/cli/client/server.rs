@@ -155,6 +155,59 @@ mod tests {
     use super::*;
     use rstest::rstest;
     use serde_json::json;
+    use std::io::{BufRead, BufReader, Write};
+    use std::net::TcpListener;
+    use std::thread::{self, JoinHandle};
+
+    /// A server that gives these answers, one per connection, and tells the first lines of what it was asked.
+    fn server(answers: Vec<String>) -> (Server, JoinHandle<Vec<String>>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let asked = thread::spawn(move || answers.iter().map(|body| answer(&listener, body)).collect());
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let client = reqwest::Client::builder().tls_certs_only(Vec::new()).build().unwrap();
+        (Server { runtime, client, endpoint, token: Some(Zeroizing::new("t".into())) }, asked)
+    }
+
+    fn answer(listener: &TcpListener, body: &str) -> String {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut lines = BufReader::new(stream.try_clone().unwrap()).lines().map(Result::unwrap);
+        let first = lines.next().unwrap();
+        assert!(lines.take_while(|line| !line.is_empty()).any(|line| line == "authorization: Bearer t"));
+        let head = format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", body.len());
+        stream.write_all(head.as_bytes()).unwrap();
+        stream.write_all(body.as_bytes()).unwrap();
+        first
+    }
+
+    #[test]
+    fn a_list_is_read_to_its_last_page() {
+        let pages = [
+            json!({ "rows": [1, 2], "nextPageToken": "a-_9" }),
+            json!({ "nextPageToken": "b" }),
+            json!({ "rows": [3] }),
+        ];
+        let (server, asked) = server(pages.iter().map(ToString::to_string).collect());
+        assert_eq!(server.list("/rows?folderId=f", "rows").unwrap(), [json!(1), json!(2), json!(3)]);
+        let first = "GET /rows?folderId=f&pageSize=1000";
+        let expected = ["", "&pageToken=a-_9", "&pageToken=b"].map(|token| format!("{first}{token} HTTP/1.1"));
+        assert_eq!(asked.join().unwrap(), expected);
+    }
+
+    #[rstest]
+    #[case(&["a", "a"])]
+    #[case(&["a&folderId=x"])]
+    fn a_list_that_does_not_end_is_a_failure(#[case] tokens: &[&str]) {
+        let (server, asked) = server(tokens.iter().map(|it| json!({ "nextPageToken": it }).to_string()).collect());
+        assert_eq!(server.list("/rows", "rows").unwrap_err().exit, Exit::Failed);
+        assert_eq!(asked.join().unwrap().len(), tokens.len());
+    }
+
+    #[test]
+    fn an_answer_that_is_not_json_is_a_failure() {
+        let (server, _) = server(vec!["<html>".to_owned()]);
+        assert_eq!(server.get("/x").unwrap_err().exit, Exit::Failed);
+    }
 
     #[rstest]
     #[case(400, Some(3), Exit::Refused)]

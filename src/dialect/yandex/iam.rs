@@ -86,7 +86,7 @@ async fn create(State(tokens): State<IamTokens>, request: Request) -> Response {
     let peer = request.extensions().get::<Peer>().cloned();
     post(request, async |call| {
         let message = call.body_within(MAX_MESSAGE_BYTES).await?;
-        Answer::of(&tokens.create(message, peer.as_ref()).await?)
+        Answer::secret(&tokens.create(message, peer.as_ref()).await?)
     })
     .await
 }

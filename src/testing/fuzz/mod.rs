@@ -6,6 +6,7 @@
 //!
 //! A new parser gets a function in one of the modules below and a line in [`ENTRY_POINTS`].
 
+mod certificates;
 mod credentials;
 mod dialect;
 mod stored;
@@ -26,6 +27,13 @@ pub struct EntryPoint {
 /// All parsers.
 pub const ENTRY_POINTS: &[EntryPoint] = &[
     EntryPoint { name: "bearer-header", seeds: credentials::bearer_seeds, run: credentials::bearer_header },
+    EntryPoint { name: "jwt", seeds: credentials::jwt_seeds, run: credentials::signed_jwt },
+    EntryPoint { name: "jwt-header", seeds: credentials::jwt_header_seeds, run: credentials::jwt_header },
+    EntryPoint { name: "jwt-claims", seeds: credentials::jwt_claims_seeds, run: credentials::jwt_claims },
+    EntryPoint { name: "login-token", seeds: credentials::login_token_seeds, run: credentials::login_token },
+    EntryPoint { name: "certificate-pem", seeds: certificates::pem_seeds, run: certificates::certificate_pem },
+    EntryPoint { name: "client-certificate", seeds: certificates::der_seeds, run: certificates::client_certificate },
+    EntryPoint { name: "public-key", seeds: certificates::public_key_seeds, run: certificates::public_key },
     EntryPoint { name: "envelope", seeds: stored::envelope_seeds, run: stored::envelope },
     EntryPoint { name: "context-bytes", seeds: stored::context_seeds, run: stored::context_bytes },
     EntryPoint { name: "context-pairs", seeds: stored::context_seeds, run: stored::context_pairs },

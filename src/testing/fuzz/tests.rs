@@ -44,10 +44,12 @@ fn no_mutated_input_breaks_a_parser() {
     let outcomes: Vec<_> = ENTRY_POINTS.iter().map(|entry| (entry.name, outcome(entry, COUNT, SEED))).collect();
     let failures: Vec<_> = outcomes.iter().filter_map(|(_, outcome)| outcome.as_ref().err().cloned()).collect();
     assert!(failures.is_empty(), "{}", failures.join("\n"));
-    // Where nothing but seeds is accepted, what is promised of accepted inputs was not looked at.
+    // Where nothing but seeds is accepted, what is promised of accepted inputs was not looked at; of authentic ones
+    // just that is promised.
     for (name, outcome) in outcomes {
         let (accepted, refused) = outcome.unwrap();
-        assert!(accepted >= COUNT / 100, "{name} accepted {accepted}, refused {refused}");
+        let authentic = matches!(name, "jwt" | "login-token");
+        assert!(authentic || accepted >= COUNT / 100, "{name} accepted {accepted}, refused {refused}");
         let takes_all = matches!(name, "context-bytes" | "context-pairs");
         assert!(takes_all || refused >= COUNT / 20, "{name} accepted {accepted}, refused {refused}");
     }

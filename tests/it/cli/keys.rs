@@ -40,7 +40,28 @@ async fn keys_live_by_command() {
     shell.refused(&["key", "schedule-destruction", &id, &first, "--yes"], REFUSED, "primary");
     let said = shell.ok(&["key", "schedule-destruction", &id, &second, "--wait", "7d", "--yes"]);
     assert!(masked(&said).ends_with("is no longer used and is destroyed at <time>"), "{said}");
-    insta::assert_snapshot!(masked(&shell.ok(&["key", "show", &id])), @"");
+    insta::assert_snapshot!(masked(&shell.ok(&["key", "show", &id])), @r"
+    id <id>
+    name cards
+    description d
+    folder <id>
+    status ACTIVE
+    algorithm AES_256_HSM
+    primary version <id>
+    labels env=test team=payments
+    rotation period 7776000s
+    created <time>
+    rotated <time>
+    assurance software
+    profile T
+    token claviger-dev
+    used in the token only true
+    PIN holder can export false
+
+    VERSION STATUS PRIMARY ALGORITHM CREATED DESTROYED AT
+    <id> SCHEDULED_FOR_DESTRUCTION - AES_256_HSM <time> <time>
+    <id> ACTIVE true AES_256_HSM <time> -
+    ");
     let said = shell.ok(&["key", "cancel-destruction", &id, &second]);
     assert_eq!(said, format!("version {second} of key {id} is used again\n"));
     let shown = shell.json(&["key", "show", &id]);

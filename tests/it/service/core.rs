@@ -5,12 +5,15 @@ use claviger::domain::id::MaterialId;
 use claviger::server::ambient::SystemIds;
 use claviger::service::ports::{Change, IdSource, Protection, Store, Token, TokenStateStore};
 use claviger::store::SqliteStore;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 pub struct Core {
     pub token: Arc<dyn Token>,
     pub store: Arc<dyn Store>,
     pub ids: Arc<dyn IdSource>,
+    /// The database file; SQLite keeps others of the same name beside it.
+    pub database: PathBuf,
 }
 
 /// Runs the body of the test `name` of `module` with a new core, in a process of its own.
@@ -32,7 +35,7 @@ impl Core {
         let keys = opened.binding.internal_keys.iter().map(|key| Change::InsertCounter(internal_id(&key.object_id)));
         store.commit(keys.collect()).await.unwrap();
         let token = opened.token as Arc<dyn Token>;
-        Self { token, store: Arc::new(store), ids: Arc::new(SystemIds::new().unwrap()) }
+        Self { token, store: Arc::new(store), ids: Arc::new(SystemIds::new().unwrap()), database }
     }
 }
 

@@ -19,6 +19,7 @@ pub struct FaultyStore {
     inner: Arc<dyn Store>,
     writes_left: AtomicI64,
     planted: Mutex<Option<Due>>,
+    planted_credential: Mutex<Option<Stored<CredentialRecord>>>,
     reads: Mutex<Vec<&'static str>>,
     conflicts: AtomicI64,
 }
@@ -29,6 +30,7 @@ impl FaultyStore {
             inner,
             writes_left: AtomicI64::new(i64::MAX),
             planted: Mutex::default(),
+            planted_credential: Mutex::default(),
             reads: Mutex::default(),
             conflicts: AtomicI64::new(0),
         }
@@ -42,6 +44,11 @@ impl FaultyStore {
     /// What the store says is due the next time it is asked: the answer of a moment ago, or of a changed index.
     pub fn plant_due(&self, due: Due) {
         *self.planted.lock().unwrap() = Some(due);
+    }
+
+    /// The credential that the store finds the next time, whatever it is asked for: an index was changed.
+    pub fn plant_credential(&self, found: Stored<CredentialRecord>) {
+        *self.planted_credential.lock().unwrap() = Some(found);
     }
 
     /// The reads since the last call, in their order.
@@ -89,6 +96,15 @@ macro_rules! pass {
                 self.inner.$name($($arg),*).await
             })*
 
+            async fn credential(&self, lookup: CredentialLookup) -> Result<Option<Stored<CredentialRecord>>, StoreError> {
+                self.read("credential")?;
+                let planted = self.planted_credential.lock().unwrap().take();
+                match planted {
+                    Some(credential) => Ok(Some(credential)),
+                    None => self.inner.credential(lookup).await,
+                }
+            }
+
             async fn due(&self, now: Timestamp, limit: u32) -> Result<Due, StoreError> {
                 self.read("due")?;
                 let planted = self.planted.lock().unwrap().take();
@@ -110,7 +126,6 @@ pass! {
     read principal(id: PrincipalId) -> Option<Stored<Principal>>;
     read first_principal(folder: FolderId) -> Option<Principal>;
     read principals(folder: FolderId, after: Option<Cursor>, limit: u32) -> Page<Principal>;
-    read credential(lookup: CredentialLookup) -> Option<Stored<CredentialRecord>>;
     read credentials_of(principal: PrincipalId) -> Vec<Stored<CredentialRecord>>;
     read credentials(principal: PrincipalId, after: Option<Cursor>, limit: u32) -> Page<CredentialView>;
     write record_uses(uses: Vec<(CredentialId, Timestamp)>) -> ();

@@ -4,6 +4,7 @@
 mod access;
 pub mod core;
 mod faulty_store;
+mod identity;
 mod maintenance;
 mod rules;
 
@@ -75,14 +76,25 @@ impl Service {
     }
 
     fn kms_over(core: &Core, clock: &Arc<ManualClock>, store: &Arc<FaultyStore>, settings: KmsSettings) -> Kms {
-        Kms::new(KmsParts {
+        Kms::new(Self::parts(core, clock, store, settings))
+    }
+
+    fn parts(core: &Core, clock: &Arc<ManualClock>, store: &Arc<FaultyStore>, settings: KmsSettings) -> KmsParts {
+        KmsParts {
             store: Arc::clone(store) as Arc<dyn Store>,
             token: Arc::clone(&core.token),
             clock: Arc::clone(clock) as Arc<_>,
             ids: Arc::clone(&core.ids),
             login_key: Zeroizing::new([9; 32]),
             settings,
-        })
+        }
+    }
+
+    /// Another process on the same database and token, but for what `change` changes.
+    pub fn another(&self, change: impl FnOnce(&mut KmsParts)) -> Kms {
+        let mut parts = Self::parts(&self.core, &self.clock, &self.store, settings());
+        change(&mut parts);
+        Kms::new(parts)
     }
 
     /// A process that was started anew on the same database and token: nothing is in memory.

@@ -50,7 +50,9 @@ async fn a_jwt_is_exchanged_for_a_token_over_grpc() {
 #[tokio::test]
 async fn a_jwt_is_exchanged_for_a_token_over_rest() {
     let server = Server::start(false).await;
-    let body = post(&server, "/iam/v1/tokens", &json!({"jwt": JWT}).to_string()).await.text().await.unwrap();
+    let answer = post(&server, "/iam/v1/tokens", &json!({"jwt": JWT}).to_string()).await;
+    assert_eq!(answer.headers()["cache-control"], "no-store");
+    let body = answer.text().await.unwrap();
     insta::assert_snapshot!(body, @r#"{"iamToken":"login-token","expiresAt":"2027-01-15T08:00:00Z"}"#);
 }
 

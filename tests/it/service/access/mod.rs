@@ -27,8 +27,10 @@ const UNKNOWN_FOLDER: FolderId = FolderId::from_bytes([0x79; 16]);
 /// A service with somebody who may do everything that bindings are about.
 struct World {
     service: Service,
-    /// Administers the service.
+    /// Administers the service, and cannot use keys.
     root: RequestContext,
+    /// Administers the first folder, uses its keys and restores them.
+    administrator: RequestContext,
 }
 
 /// A key with something to decrypt.
@@ -52,7 +54,12 @@ impl World {
         let value = value.changed([BindingDelta::Add(binding(Role::Admin, &root))]).unwrap();
         let put = Change::PutBindings(BindingScope::Service, Stored { value, row_seq });
         service.core.store.commit(vec![put]).await.unwrap();
-        Self { service, root }
+        let administrator = person(&service, service.ctx.caller.folder_id, PrincipalKind::User).await;
+        let scope = BindingScope::Folder(administrator.caller.folder_id);
+        let roles = [Role::Admin, Role::KeysEncrypterDecrypter, Role::Operator];
+        let deltas = roles.map(|role| BindingDelta::Add(binding(role, &administrator)));
+        service.kms.update_access_bindings(&root, scope, deltas.to_vec()).await.unwrap();
+        Self { service, root, administrator }
     }
 
     fn kms(&self) -> &Kms {
@@ -63,8 +70,8 @@ impl World {
         self.service.ctx.caller.folder_id
     }
 
-    fn administrator(&self) -> &RequestContext {
-        &self.service.ctx
+    const fn administrator(&self) -> &RequestContext {
+        &self.administrator
     }
 
     async fn folder(&self) -> FolderId {

@@ -1,0 +1,88 @@
+//! The real token, and how often it was asked for the secret of a credential.
+
+use async_trait::async_trait;
+use claviger::domain::algorithm::Algorithm;
+use claviger::domain::envelope::Suite;
+use claviger::domain::id::{CredentialId, KeyId, MaterialId};
+use claviger::service::ports::{Material, SealedData, SealedMaterial, Token, TokenDescription, TokenError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use zeroize::Zeroizing;
+
+pub struct CountingToken {
+    inner: Arc<dyn Token>,
+    opened: AtomicUsize,
+}
+
+impl CountingToken {
+    pub fn new(inner: &Arc<dyn Token>) -> Self {
+        Self { inner: Arc::clone(inner), opened: AtomicUsize::new(0) }
+    }
+
+    pub fn opened(&self) -> usize {
+        self.opened.load(Ordering::SeqCst)
+    }
+}
+
+#[async_trait]
+impl Token for CountingToken {
+    async fn generate(&self, id: MaterialId, key: KeyId, algorithm: Algorithm) -> Result<SealedMaterial, TokenError> {
+        self.inner.generate(id, key, algorithm).await
+    }
+
+    async fn encrypt(
+        &self,
+        material: Arc<Material>,
+        aad: Vec<u8>,
+        plaintext: Zeroizing<Vec<u8>>,
+    ) -> Result<SealedData, TokenError> {
+        self.inner.encrypt(material, aad, plaintext).await
+    }
+
+    async fn decrypt(
+        &self,
+        material: Arc<Material>,
+        aad: Vec<u8>,
+        iv: Vec<u8>,
+        ciphertext: Vec<u8>,
+    ) -> Result<Zeroizing<Vec<u8>>, TokenError> {
+        self.inner.decrypt(material, aad, iv, ciphertext).await
+    }
+
+    async fn random(&self, bytes: usize) -> Result<Zeroizing<Vec<u8>>, TokenError> {
+        self.inner.random(bytes).await
+    }
+
+    async fn seal_secret(&self, id: CredentialId, secret: Zeroizing<Vec<u8>>) -> Result<SealedMaterial, TokenError> {
+        self.inner.seal_secret(id, secret).await
+    }
+
+    async fn open_secret(&self, id: CredentialId, sealed: SealedMaterial) -> Result<Zeroizing<Vec<u8>>, TokenError> {
+        self.opened.fetch_add(1, Ordering::SeqCst);
+        self.inner.open_secret(id, sealed).await
+    }
+
+    fn secrets_key(&self) -> Option<MaterialId> {
+        self.inner.secrets_key()
+    }
+
+    async fn forget(&self, id: MaterialId) {
+        self.inner.forget(id).await;
+    }
+
+    async fn check(&self) -> Result<(), TokenError> {
+        self.inner.check().await
+    }
+
+    fn suite(&self, algorithm: Algorithm) -> Suite {
+        self.inner.suite(algorithm)
+    }
+
+    fn description(&self) -> TokenDescription {
+        self.inner.description()
+    }
+
+    fn sealing_key(&self, algorithm: Algorithm) -> Option<MaterialId> {
+        self.inner.sealing_key(algorithm)
+    }
+}
