@@ -64,11 +64,13 @@ const fn any_key(sample: u32, keys: u32) -> u32 {
 }
 
 async fn reads(store: &SqliteStore, keys: u32) -> Result<Times> {
-    let (mut key, mut material, mut page, mut due, mut next) = (vec![], vec![], vec![], vec![], vec![]);
+    let (mut key, mut material, mut record) = (vec![], vec![], vec![]);
+    let (mut page, mut due, mut next) = (vec![], vec![], vec![]);
     for sample in 0..SAMPLES {
         let number = any_key(sample, keys);
         key.push(timed(store.key(key_id(number))).await?);
         material.push(timed(store.material(key_id(number), material_id(number))).await?);
+        record.push(timed(store.key_record(key_id(number))).await?);
         if sample % 20 == 0 {
             let after = fill::cursor(number);
             page.push(timed(store.keys(folder_id(), Some(after), 100)).await?);
@@ -79,6 +81,7 @@ async fn reads(store: &SqliteStore, keys: u32) -> Result<Times> {
     Ok(vec![
         ("read a key", median(key)),
         ("read a version with its material", median(material)),
+        ("read a key, its version and bindings at once", median(record)),
         ("list 100 keys from the middle", median(page)),
         ("ask what is due", median(due)),
         ("ask what is due next", median(next)),

@@ -12,8 +12,7 @@ use crate::domain::error::ValueError;
 use crate::domain::id::KeyId;
 use crate::domain::operation::{Operation, OperationKind, Snapshot};
 
-/// How often a change is tried while others change the same rows: whoever went away while its change was stored, or
-/// another process.
+/// How often a change is tried while others change the same rows. In this process they take turns.
 const TRIES: u32 = 5;
 const LOCKED_OUT: &str = "after this change nobody could change the access bindings of the service any more: \
     keep kms.admin for a user account or service account that exists";
@@ -100,7 +99,7 @@ impl Kms {
         if let BindingScope::Key(key_id) = scope {
             return self.change_of_key(ctx, key_id, kind, change).await.map(Some);
         }
-        let _turn = self.changing_bindings.lock().await;
+        let turn = self.directory.turn().await;
         let Stored { value, row_seq } = self.store.bindings(scope).await?;
         let bindings = Stored { value: change(value)?, row_seq };
         let mut changes = Vec::new();
@@ -111,7 +110,7 @@ impl Kms {
             changes.push(Change::UpdatePrincipal(keeper));
         }
         changes.push(Change::PutBindings(scope, bindings));
-        self.directory.commit(changes).await?;
+        self.directory.commit_in_turn(&turn, changes).await?;
         Ok(None)
     }
 
@@ -134,7 +133,7 @@ impl Kms {
         Ok(operation)
     }
 
-    /// Somebody who can change the service's bindings while these are the service's, and is not deleted.
+    /// Somebody who is not deleted and can change the service's bindings while they are these.
     pub(super) async fn service_administrator(
         &self,
         bindings: &BindingSet,

@@ -84,8 +84,6 @@ pub struct Kms {
     pub(super) invocations: Arc<Invocations>,
     pub(super) clock_guard: super::clock_guard::ClockGuard,
     pub(super) schedule_changed: Arc<Notify>,
-    /// Changes of the bindings of folders and of the service take turns; those of a key hold its stripe.
-    pub(super) changing_bindings: tokio::sync::Mutex<()>,
     /// How many due changes failed in the last run.
     pub(super) failing: AtomicU32,
     /// When the last run of maintenance ended.
@@ -117,7 +115,6 @@ impl Kms {
             invocations,
             clock_guard: super::clock_guard::ClockGuard::new(parts.settings.max_clock_leap),
             schedule_changed: Arc::default(),
-            changing_bindings: tokio::sync::Mutex::new(()),
             failing: AtomicU32::new(0),
             last_maintenance: Mutex::new(None),
             overused: Mutex::new(HashSet::new()),
@@ -144,7 +141,8 @@ impl Kms {
     /// Runs a use case on one key: finds the key, authorises, acts. Keys that the caller may not know of,
     /// and keys that the dialect hides, end exactly as unknown ones.
     ///
-    /// Every frame counts the request before anything else, so that refused ones count too.
+    /// Every frame, and every use case without one, counts the request before anything else, so that refused ones count
+    /// too.
     pub(super) async fn on_key<T, F, Fut>(
         &self,
         ctx: &RequestContext,

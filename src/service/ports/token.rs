@@ -104,6 +104,9 @@ pub trait Token: Send + Sync {
 
     /// Encrypts the secret of a credential with the token key for them, bound to the credential's id. The caller has
     /// leased an invocation of [`secrets_key`](Self::secrets_key).
+    ///
+    /// # Errors
+    /// [`TokenError::TooLarge`] above a few thousand bytes, which no secret has.
     async fn seal_secret(&self, id: CredentialId, secret: Zeroizing<Vec<u8>>) -> Result<SealedMaterial, TokenError>;
 
     /// Decrypts what [`seal_secret`](Self::seal_secret) made.

@@ -173,12 +173,42 @@ pub fn query(data: &[u8]) -> bool {
         message.ok()
     };
     let Some(message) = read(data) else { return false };
+    let named = |names: [&str; 2]| value_of(data, names).unwrap_or_default();
+    assert_eq!(message.folder_id, named(["folderId", "folder_id"]), "another folder than was asked for");
+    assert_eq!(message.page_token, named(["pageToken", "page_token"]), "another token than was sent");
     let escaped = |text: &str| text.bytes().map(|byte| format!("%{byte:02X}")).collect::<String>();
     let ListSymmetricKeysRequest { folder_id, page_size: size, page_token } = &message;
     let again = format!("folderId={}&pageSize={size}&pageToken={}", escaped(folder_id), escaped(page_token));
     assert_eq!(read(again.as_bytes()).as_ref(), Some(&message), "the query is another one when it is read again");
     assert_eq!(page_size(*size).is_ok(), (0..=1000).contains(size));
     true
+}
+
+/// The value of a parameter in either of its names, by the rules of application/x-www-form-urlencoded (WHATWG URL, 5.1).
+fn value_of(query: &[u8], names: [&str; 2]) -> Option<String> {
+    let query = query.split(|byte| *byte == b'#').next().unwrap_or_default();
+    let mut pairs = query.split(|byte| *byte == b'&').map(|pair| {
+        let at = pair.iter().position(|byte| *byte == b'=').unwrap_or(pair.len());
+        (unescaped(&pair[..at]), unescaped(pair.get(at + 1..).unwrap_or_default()))
+    });
+    pairs.find(|(name, _)| names.contains(&name.as_str())).map(|(_, value)| value)
+}
+
+fn unescaped(mut rest: &[u8]) -> String {
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let mut out = Vec::with_capacity(rest.len());
+    while let [first, tail @ ..] = rest {
+        let escaped = match tail {
+            [high, low, ..] if *first == b'%' => digit(*high).zip(digit(*low)),
+            _ => None,
+        };
+        match escaped {
+            Some((high, low)) => out.push(high << 4 | low),
+            None => out.push(if *first == b'+' { b' ' } else { *first }),
+        }
+        rest = if escaped.is_some() { &tail[2..] } else { tail };
+    }
+    String::from_utf8_lossy(&out).into_owned()
 }
 
 const RESOURCE: [u8; 16] = [7; 16];

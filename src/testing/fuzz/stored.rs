@@ -1,10 +1,11 @@
 //! What comes back to us: ciphertexts, contexts that they were bound to, and rows.
 
 use super::texts;
-use crate::domain::access::BindingSet;
+use crate::domain::access::{Binding, BindingSet};
 use crate::domain::context::EncryptionContext;
 use crate::domain::envelope::{Envelope, Header, Suite, TAG_BYTES};
 use crate::domain::id::{KeyId, MaterialId};
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 pub fn envelope_seeds() -> Vec<Vec<u8>> {
@@ -89,6 +90,22 @@ fn word(rest: &mut &[u8]) -> Option<String> {
     String::from_utf8(head.to_vec()).ok()
 }
 
+/// Whether a binding is what its JSON says. Rows are written by us, so ids of principals have any form of a UUID here,
+/// and a structure may be a list of its members, of which no more is asked.
+fn names(text: &Value, binding: &Binding) -> bool {
+    if !text.is_object() {
+        return text.is_array();
+    }
+    let of_principal = text["principal_id"].as_str().and_then(|id| uuid::Uuid::try_parse(id).ok());
+    let id = match &text["subject"] {
+        Value::Object(subject) => subject.get("id").and_then(Value::as_str).map(str::to_owned),
+        Value::Array(members) => members.last().and_then(Value::as_str).map(str::to_owned),
+        _ => None,
+    };
+    let ids = [id, of_principal.map(|id| id.to_string())];
+    text["role"] == binding.role.name() && ids.into_iter().flatten().any(|id| id == binding.subject.id())
+}
+
 pub fn bindings_seeds() -> Vec<Vec<u8>> {
     texts(&[
         "[]",
@@ -98,9 +115,14 @@ pub fn bindings_seeds() -> Vec<Vec<u8>> {
     ])
 }
 
-/// A stored set is stored again as what it is.
+/// A stored set has the roles and subjects that its text names, and is stored again as what it is.
 pub fn bindings(data: &[u8]) -> bool {
     let Ok(set) = serde_json::from_slice::<BindingSet>(data) else { return false };
+    let text: Vec<Value> = serde_json::from_slice(data).unwrap_or_default();
+    assert_eq!(text.len(), set.as_slice().len(), "bindings were lost or made");
+    for (binding, text) in set.as_slice().iter().zip(&text) {
+        assert!(names(text, binding), "another binding");
+    }
     let again = serde_json::to_vec(&set).ok().and_then(|text| serde_json::from_slice::<BindingSet>(&text).ok());
     assert_eq!(again, Some(set), "the set is another one when it is read again");
     true

@@ -142,19 +142,36 @@ pub fn pkcs11_uri(data: &[u8]) -> bool {
     }
     assert!(with_pin.parse::<Pkcs11Uri>().is_err(), "a PIN in a URI was accepted");
     let Ok(uri) = text.parse::<Pkcs11Uri>() else { return false };
+    assert_eq!(bytes_of(&uri), bytes_named(text), "a part was lost or read otherwise");
     assert_eq!(escaped(&uri).parse::<Pkcs11Uri>().as_ref(), Ok(&uri), "it is another one when it is read again");
     assert_eq!(text.parse::<TokenSelector>(), Ok(TokenSelector::Uri(uri.clone())));
     assert_eq!(text.parse::<KekName>(), Ok(KekName::Uri(uri)));
     true
 }
 
-fn escaped(uri: &Pkcs11Uri) -> String {
+fn parts_of(uri: &Pkcs11Uri) -> impl Iterator<Item = (&'static str, &[u8])> {
     let Pkcs11Uri { token, serial, manufacturer, model, object, id } = uri;
     let named = [("token", token), ("serial", serial), ("manufacturer", manufacturer), ("model", model)];
     let named = named.into_iter().chain([("object", object)]);
     let parts = named.filter_map(|(name, value)| Some((name, value.as_ref()?.as_bytes())));
+    parts.chain(id.as_deref().map(|id| ("id", id)))
+}
+
+/// How many bytes the values of a URI have.
+fn bytes_of(uri: &Pkcs11Uri) -> usize {
+    parts_of(uri).map(|(_, value)| value.len()).sum()
+}
+
+/// How many bytes the values in the text of a URI stand for: an escaped one takes three. The one part that is not kept,
+/// the type, does not count.
+fn bytes_named(text: &str) -> usize {
+    let parts = text.trim_start_matches("pkcs11:").split(';').filter_map(|part| part.split_once('='));
+    parts.filter(|(name, _)| *name != "type").map(|(_, value)| value.len() - 2 * value.matches('%').count()).sum()
+}
+
+fn escaped(uri: &Pkcs11Uri) -> String {
     let mut out = "pkcs11:".to_owned();
-    for (name, value) in parts.chain(id.as_deref().map(|id| ("id", id))) {
+    for (name, value) in parts_of(uri) {
         out.push_str(name);
         out.push('=');
         for byte in value {
@@ -188,6 +205,8 @@ pub fn pin_source(data: &[u8]) -> bool {
         PinSource::Credential(name) => format!("credential:{name}"),
         PinSource::Prompt => "prompt".to_owned(),
     };
+    // Numbers have several forms.
+    assert!(again == text || matches!(source, PinSource::Fd(_)), "the source is not the one that was named");
     assert_eq!(again.parse::<PinSource>().ok(), Some(source), "it is another one when it is read again");
     true
 }

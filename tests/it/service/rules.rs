@@ -173,7 +173,6 @@ fn strangers_find_nothing() {
             hidden.to_string().replace(&key.to_string(), "ID"),
             unknown.to_string().replace(&KeyId::from_bytes([9; 16]).to_string(), "ID")
         );
-        stranger.caller = service.ctx.caller.clone();
         stranger.caller.folder_id = FolderId::from_bytes([8; 16]);
         assert!(matches!(service.kms.key(&stranger, key).await, Err(ServiceError::NotFound { .. })));
         let listed = service.kms.keys(&stranger, service.ctx.caller.folder_id, None, 10).await.unwrap();

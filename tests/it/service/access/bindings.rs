@@ -72,7 +72,7 @@ fn a_change_of_a_keys_bindings_is_an_operation_of_the_key() {
             let stored = world.kms().operation(world.administrator(), operation.id).await.unwrap();
             assert_eq!(stored, *operation);
         }
-        let listed = world.kms().key_operations(world.administrator(), object.key_id, None, 2).await.unwrap();
+        let listed = world.kms().key_operations(world.administrator(), object.key_id, None, 10).await.unwrap();
         assert!(listed.items.contains(&made) && listed.items.contains(&changed));
     });
 }

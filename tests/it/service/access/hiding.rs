@@ -2,24 +2,24 @@
 //! a refusal for want of a role comes before everything that stored data has to say.
 
 use super::super::in_own_process;
-use super::{Object, Op, UNKNOWN_FOLDER, UNKNOWN_KEY, UNKNOWN_VERSION, World, encrypt, is_denied, re_encrypt, run};
+use super::{Object, Op, UNKNOWN_FOLDER, UNKNOWN_KEY, UNKNOWN_VERSION, World, is_denied, re_encrypt, run};
 use claviger::domain::Dialect;
 use claviger::domain::access::Role;
-use claviger::domain::id::{KeyId, OperationId};
+use claviger::domain::algorithm::Algorithm;
+use claviger::domain::id::{FolderId, OperationId};
 use claviger::domain::key::Switch;
 use claviger::service::error::{Missing, ServiceError};
 use claviger::service::ports::{BindingScope, Store};
-use claviger::service::request::{KeyPatch, RequestContext};
+use claviger::service::request::{CreateKey, KeyPatch, RequestContext};
 use std::time::Duration;
 
 /// A service account of another folder that may use one key there.
 async fn stranger(world: &World) -> (RequestContext, Object) {
     let folder = world.folder().await;
     let stranger = world.account(folder).await;
-    let mine = world.key_in(folder).await;
-    world.bind(BindingScope::Key(mine), Role::KeysEncrypterDecrypter, &stranger).await;
-    let encrypted = world.kms().encrypt(&stranger, encrypt(mine, None)).await.unwrap();
-    let mine = Object { key_id: mine, version_id: encrypted.version_id, ciphertext: encrypted.ciphertext };
+    let mine = world.object_in(folder).await;
+    world.bind(BindingScope::Key(mine.key_id), Role::KeysEncrypterDecrypter, &stranger).await;
+    world.kms().key(&stranger, mine.key_id).await.unwrap();
     (stranger, mine)
 }
 
@@ -183,9 +183,8 @@ fn folders_that_are_hidden_and_folders_that_are_not_there_get_the_same_answer() 
     });
 }
 
-fn create_in(world: &World, folder_id: claviger::domain::id::FolderId) -> claviger::service::request::CreateKey {
-    let request = world.service.create_request(claviger::domain::algorithm::Algorithm::Aes128, None);
-    claviger::service::request::CreateKey { folder_id, ..request }
+fn create_in(world: &World, folder_id: FolderId) -> CreateKey {
+    CreateKey { folder_id, ..world.service.create_request(Algorithm::Aes128, None) }
 }
 
 /// Keys in every state, with versions and ciphertexts that would be refused if anybody looked at them.
@@ -252,8 +251,7 @@ fn a_key_that_is_gone_is_not_found_by_anybody() {
         world.kms().delete_key(world.administrator(), gone.key_id).await.unwrap();
         world.service.clock.advance(Duration::from_secs(30 * 24 * 3600));
         assert_eq!(world.kms().maintain().await.unwrap().deleted, 1);
-        let key: KeyId = gone.key_id;
-        assert!(world.service.store.key(key).await.unwrap().is_some(), "its row stays");
+        assert!(world.service.store.key(gone.key_id).await.unwrap().is_some(), "its row stays");
         for dialect in [Dialect::Yandex, Dialect::Aws] {
             let ctx = RequestContext { dialect, ..world.administrator().clone() };
             for op in Op::ALL.into_iter().filter(|op| *op != Op::Restore) {

@@ -68,7 +68,9 @@ fn requests_that_are_not_about_one_key_count_for_their_principal_too() {
         let world = limited(core, 1, 0).await;
         let caller = world.account(world.home()).await;
         let (kms, folder) = (world.kms(), BindingScope::Folder(world.home()));
-        for number in 0..7 {
+        let principal = caller.caller.principal_id;
+        let credential = caller.caller.credential_id;
+        for number in 0..16 {
             let attempt = async || match number {
                 0 => kms.keys(&caller, world.home(), None, 10).await.map(drop),
                 1 => kms.operation(&caller, OperationId::from_bytes([7; 16])).await.map(drop),
@@ -76,6 +78,15 @@ fn requests_that_are_not_about_one_key_count_for_their_principal_too() {
                 3 => kms.access_bindings(&caller, folder).await.map(drop),
                 4 => kms.set_access_bindings(&caller, folder, super::set([])).await.map(drop),
                 5 => kms.confirm_clock(&caller).await,
+                6 => kms.folders(&caller, None, 10).await.map(drop),
+                7 => kms.folder(&caller, world.home()).await.map(drop),
+                8 => kms.create_folder(&caller, "new".into()).await.map(drop),
+                9 => kms.principals(&caller, world.home(), None, 10).await.map(drop),
+                10 => kms.principal(&caller, principal).await.map(drop),
+                11 => kms.delete_principal(&caller, principal).await.map(drop),
+                12 => kms.credentials(&caller, principal, None, 10).await.map(drop),
+                13 => kms.credential(&caller, credential).await.map(drop),
+                14 => kms.revoke_credential(&caller, credential).await.map(drop),
                 _ => {
                     let request = world.service.create_request(super::Algorithm::Aes128, None);
                     kms.create_key(&caller, request).await.map(drop)

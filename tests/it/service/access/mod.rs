@@ -27,8 +27,10 @@ const UNKNOWN_FOLDER: FolderId = FolderId::from_bytes([0x79; 16]);
 /// A service with somebody who may do everything that bindings are about.
 struct World {
     service: Service,
-    /// Administers the service.
+    /// Administers the service, and cannot use keys.
     root: RequestContext,
+    /// Administers the first folder, uses its keys and restores them.
+    administrator: RequestContext,
 }
 
 /// A key with something to decrypt.
@@ -52,7 +54,12 @@ impl World {
         let value = value.changed([BindingDelta::Add(binding(Role::Admin, &root))]).unwrap();
         let put = Change::PutBindings(BindingScope::Service, Stored { value, row_seq });
         service.core.store.commit(vec![put]).await.unwrap();
-        Self { service, root }
+        let administrator = person(&service, service.ctx.caller.folder_id, PrincipalKind::User).await;
+        let scope = BindingScope::Folder(administrator.caller.folder_id);
+        let roles = [Role::Admin, Role::KeysEncrypterDecrypter, Role::Operator];
+        let deltas = roles.map(|role| BindingDelta::Add(binding(role, &administrator)));
+        service.kms.update_access_bindings(&root, scope, deltas.to_vec()).await.unwrap();
+        Self { service, root, administrator }
     }
 
     fn kms(&self) -> &Kms {
@@ -63,8 +70,8 @@ impl World {
         self.service.ctx.caller.folder_id
     }
 
-    fn administrator(&self) -> &RequestContext {
-        &self.service.ctx
+    const fn administrator(&self) -> &RequestContext {
+        &self.administrator
     }
 
     async fn folder(&self) -> FolderId {
@@ -104,8 +111,22 @@ impl World {
     /// A key of the first folder with something to decrypt.
     async fn object(&self) -> Object {
         let key_id = self.key_in(self.home()).await;
-        let ciphertext = self.service.encrypt(key_id, None).await.unwrap();
-        Object { key_id, version_id: self.service.primary(key_id).await, ciphertext }
+        self.with_ciphertext(key_id, self.administrator()).await
+    }
+
+    /// A key of any folder with something to decrypt.
+    async fn object_in(&self, folder: FolderId) -> Object {
+        let key_id = self.key_in(folder).await;
+        let scope = BindingScope::Key(key_id);
+        self.bind(scope, Role::KeysEncrypter, &self.root).await;
+        let object = self.with_ciphertext(key_id, &self.root).await;
+        self.unbind(scope, Role::KeysEncrypter, &self.root).await;
+        object
+    }
+
+    async fn with_ciphertext(&self, key_id: KeyId, by: &RequestContext) -> Object {
+        let encrypted = self.kms().encrypt(by, encrypt(key_id, None)).await.unwrap();
+        Object { key_id, version_id: encrypted.version_id, ciphertext: encrypted.ciphertext }
     }
 }
 
