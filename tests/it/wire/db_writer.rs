@@ -243,23 +243,25 @@ fn alarms_name_what_was_changed(home: &Home, victims: &[Target]) {
     assert!(!log.contains(FORGED));
 }
 
-/// Bindings are one row per folder: who changes it locks the folder, and gains nothing.
+/// The service's bindings are one row, without which nothing can be decided: who changes it stops the service, and gains
+/// nothing.
 async fn an_added_binding_is_refused(home: &Home, dev: Dev, target: &Target) -> Dev {
     let database = database::writer(home);
-    let before: String = database.query_row("SELECT bindings FROM bindings", [], |row| row.get(0)).unwrap();
-    let added = r#"{"role":"kms.admin","principal_id":"11111111-1111-4111-8111-111111111111"}"#;
+    let read = "SELECT bindings FROM service_bindings";
+    let before: String = database.query_row(read, [], |row| row.get(0)).unwrap();
+    let added = r#"{"role":"kms.admin","subject":{"kind":"userAccount","id":"11111111-1111-4111-8111-111111111111"}}"#;
     let changed = before.replacen('[', &format!("[{added},"), 1);
-    assert_eq!(database.execute("UPDATE bindings SET bindings = ?1", [&changed]).unwrap(), 1);
+    let write = "UPDATE service_bindings SET bindings = ?1";
+    assert_eq!(database.execute(write, [&changed]).unwrap(), 1);
     drop(database);
     // The running server knows the bindings, and goes on with the genuine ones.
     goes_on(&dev, target).await;
     assert!(dev.terminate().await.success());
+    let (status, said) = home.start_refused().await;
+    assert!(!status.success() && said.contains("service_bindings"), "{said}");
+    assert!(said.contains("changed outside of the service"), "{said}");
+    assert_eq!(database::writer(home).execute(write, [&before]).unwrap(), 1);
     let dev = home.start().await;
-    for api in Api::both(&dev).await {
-        let refusal = api.refused("bindings", decrypt(&target.key_id, &target.sealed, b"")).await;
-        assert_data_loss("bindings", &refusal);
-    }
-    assert_eq!(database::writer(home).execute("UPDATE bindings SET bindings = ?1", [&before]).unwrap(), 1);
     goes_on(&dev, target).await;
     dev
 }
