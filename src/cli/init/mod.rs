@@ -148,5 +148,13 @@ pub async fn provision(core: &Core, roles: &[Role]) -> anyhow::Result<Administra
         Err(error) => return Err(error).context("counters of the token's own keys"),
     }
     let made = core.kms.ensure_administration("default", ADMINISTRATOR, roles).await;
-    made.context("the first folder and its administrator")
+    made.map_err(with_cause).context("the first folder and its administrator")
+}
+
+/// For whoever runs the command, who is no caller: what went wrong inside, too.
+fn with_cause(error: ServiceError) -> anyhow::Error {
+    match error.cause() {
+        Some(cause) => anyhow!("{error}: {cause}"),
+        None => error.into(),
+    }
 }

@@ -243,20 +243,25 @@ fn alarms_name_what_was_changed(home: &Home, victims: &[Target]) {
     assert!(!log.contains(FORGED));
 }
 
-/// Whoever adds a role locks those out whom it concerns, and gains nothing.
+/// The service's bindings are one row, without which nothing can be decided: who changes it stops the service, and gains
+/// nothing.
 async fn an_added_binding_is_refused(home: &Home, dev: Dev, target: &Target) -> Dev {
     let database = database::writer(home);
-    let before: String = database.query_row("SELECT bindings FROM service_bindings", [], |row| row.get(0)).unwrap();
-    let added = r#"{"role":"kms.admin","principal_id":"11111111-1111-4111-8111-111111111111"}"#;
+    let read = "SELECT bindings FROM service_bindings";
+    let before: String = database.query_row(read, [], |row| row.get(0)).unwrap();
+    let added = r#"{"role":"kms.admin","subject":{"kind":"userAccount","id":"11111111-1111-4111-8111-111111111111"}}"#;
     let changed = before.replacen('[', &format!("[{added},"), 1);
-    let put = "UPDATE service_bindings SET bindings = ?1";
-    assert_eq!(database.execute(put, [&changed]).unwrap(), 1);
+    let write = "UPDATE service_bindings SET bindings = ?1";
+    assert_eq!(database.execute(write, [&changed]).unwrap(), 1);
+    drop(database);
     // The running server knows the bindings, and goes on with the genuine ones.
     goes_on(&dev, target).await;
     assert!(dev.terminate().await.success());
     let (status, said) = home.start_refused().await;
-    assert!(!status.success() && said.contains("integrity check"), "{said}");
-    assert_eq!(database.execute(put, [&before]).unwrap(), 1);
+    assert!(!status.success() && said.contains("service_bindings"), "{said}");
+    assert!(said.contains("changed outside of the service"), "{said}");
+    let database = database::writer(home);
+    assert_eq!(database.execute(write, [&before]).unwrap(), 1);
     // A set of the folder, which had none, with the very bytes of a genuine one.
     let add = "INSERT INTO bindings (folder_id, bindings, row_seq, row_mac)
         SELECT folders.id, service_bindings.bindings, service_bindings.row_seq, service_bindings.row_mac
