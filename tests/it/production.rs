@@ -110,7 +110,7 @@ async fn a_wrong_pin_ends_init_as_it_ends_serve() {
 }
 
 #[tokio::test]
-async fn serve_works_after_init_and_its_administrator_administers_without_encrypting() {
+async fn serve_works_after_init_and_its_administrator_neither_encrypts_nor_operates() {
     let machine = Machine::new();
     let output = machine.init(&["--init-token", ""]);
     assert!(output.status.success(), "{}", shown(&output));
@@ -130,7 +130,7 @@ async fn serve_works_after_init_and_its_administrator_administers_without_encryp
     let mut confirm = claviger();
     confirm.args(["clock", "confirm"]).env("CLAVIGER_ENDPOINT", format!("http://{address}"));
     let confirmed = confirm.env("CLAVIGER_TOKEN", token).output().unwrap();
-    assert!(confirmed.status.success(), "{}", shown(&confirmed));
+    assert_eq!(confirmed.status.code(), Some(3), "{}", shown(&confirmed));
     assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
     assert!(wait(&mut child, PATIENCE).await.success());
 }

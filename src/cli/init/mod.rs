@@ -23,7 +23,7 @@ use std::path::Path;
 /// The name of the credentials that `init` issues.
 const CREDENTIAL: &str = "init";
 /// The administrator administers the service, and neither operates nor encrypts: it gives those roles to others
-/// (docs/adr/0010-the-first-administrator-operates-too.md).
+/// (docs/adr/0010-what-the-first-administrator-may-do.md).
 const ROLES: [Role; 1] = [Role::Admin];
 /// The name of the administrator.
 pub const ADMINISTRATOR: &str = "administrator";

@@ -243,23 +243,31 @@ fn alarms_name_what_was_changed(home: &Home, victims: &[Target]) {
     assert!(!log.contains(FORGED));
 }
 
-/// Bindings are one row per folder: who changes it locks the folder, and gains nothing.
+/// Whoever adds a role locks those out whom it concerns, and gains nothing.
 async fn an_added_binding_is_refused(home: &Home, dev: Dev, target: &Target) -> Dev {
     let database = database::writer(home);
-    let before: String = database.query_row("SELECT bindings FROM bindings", [], |row| row.get(0)).unwrap();
+    let before: String = database.query_row("SELECT bindings FROM service_bindings", [], |row| row.get(0)).unwrap();
     let added = r#"{"role":"kms.admin","principal_id":"11111111-1111-4111-8111-111111111111"}"#;
     let changed = before.replacen('[', &format!("[{added},"), 1);
-    assert_eq!(database.execute("UPDATE bindings SET bindings = ?1", [&changed]).unwrap(), 1);
-    drop(database);
+    let put = "UPDATE service_bindings SET bindings = ?1";
+    assert_eq!(database.execute(put, [&changed]).unwrap(), 1);
     // The running server knows the bindings, and goes on with the genuine ones.
     goes_on(&dev, target).await;
     assert!(dev.terminate().await.success());
+    let (status, said) = home.start_refused().await;
+    assert!(!status.success() && said.contains("integrity check"), "{said}");
+    assert_eq!(database.execute(put, [&before]).unwrap(), 1);
+    // A set of the folder, which had none, with the very bytes of a genuine one.
+    let add = "INSERT INTO bindings (folder_id, bindings, row_seq, row_mac)
+        SELECT folders.id, service_bindings.bindings, service_bindings.row_seq, service_bindings.row_mac
+        FROM folders, service_bindings";
+    assert_eq!(database.execute(add, []).unwrap(), 1);
     let dev = home.start().await;
     for api in Api::both(&dev).await {
         let refusal = api.refused("bindings", decrypt(&target.key_id, &target.sealed, b"")).await;
         assert_data_loss("bindings", &refusal);
     }
-    assert_eq!(database::writer(home).execute("UPDATE bindings SET bindings = ?1", [&before]).unwrap(), 1);
+    assert_eq!(database.execute("DELETE FROM bindings", []).unwrap(), 1);
     goes_on(&dev, target).await;
     dev
 }

@@ -23,11 +23,13 @@ use claviger::service::identity::{
 };
 use claviger::service::ports::{BindingScope, CredentialSecret, Principal};
 use claviger::service::request::RequestContext;
+use std::time::Duration;
 use zeroize::Zeroizing;
 
 /// Stands for the SubjectPublicKeyInfo of an RSA key: its form is the dialect's to check.
 const SPKI: [u8; 294] = [0x30; 294];
 const CERTIFICATE: [u8; 32] = [0xce; 32];
+const SECOND: Duration = Duration::from_secs(1);
 
 /// A service, and its administrator as the one who asks for everything that is no test's subject.
 struct Office {
@@ -59,11 +61,15 @@ impl Office {
         self.root().caller.folder_id
     }
 
+    /// A folder that is younger than those before.
     async fn folder(&self, name: &str) -> FolderId {
+        self.service.clock.advance(SECOND);
         self.kms().create_folder(self.root(), name.into()).await.unwrap().id
     }
 
+    /// A principal that is younger than those before.
     async fn principal(&self, folder_id: FolderId, kind: PrincipalKind) -> Principal {
+        self.service.clock.advance(SECOND);
         let request = CreatePrincipal { folder_id, kind, name: "somebody".into() };
         self.kms().create_principal(self.root(), request).await.unwrap()
     }
