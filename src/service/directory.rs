@@ -179,7 +179,8 @@ impl Directory {
         let end = self.clock.now().plus(self.login_period);
         let expires_at = entry.record.expires_at.map_or(end, |last| last.min(end));
         let claim = Claim { parent: entry.record.id, expires_at };
-        Ok(LoginToken { text: self.login_tokens.issue(claim, self.ids.id()), expires_at })
+        let text = self.login_tokens.issue(claim, self.ids.id());
+        Ok(LoginToken { principal_id: caller.principal_id, text, expires_at })
     }
 
     async fn by_login_token(&self, text: &str) -> Result<Found, ServiceError> {

@@ -85,6 +85,8 @@ pub struct IssuedCredential {
 /// A short-lived token for a login.
 #[derive(Clone)]
 pub struct LoginToken {
+    /// Who has logged in.
+    pub principal_id: PrincipalId,
     /// The token.
     pub text: Zeroizing<String>,
     /// When it ends.

@@ -30,7 +30,6 @@ use super::proto::yandex::cloud::kms::v1::{
 use super::proto::yandex::cloud::operation::operation_service_server::OperationService;
 use super::proto::yandex::cloud::operation::{CancelOperationRequest, GetOperationRequest, Operation};
 use super::rpc;
-use crate::auth::Peer;
 use crate::dialect::RequestId;
 use crate::service::Kms;
 use crate::service::error::ServiceError;
@@ -207,7 +206,7 @@ impl ApiEndpointService for Discovery {
 impl IamTokenService for IamTokens {
     async fn create(&self, request: Request<CreateIamTokenRequest>) -> Reply<CreateIamTokenResponse> {
         let (_, extensions, message) = request.into_parts();
-        let answer = Self::create(self, message, extensions.get::<Peer>()).await;
+        let answer = Self::create(self, message, &extensions).await;
         reply(answer, &extensions)
     }
 

@@ -8,11 +8,12 @@ use super::render;
 use super::rest::{Answer, Call, MethodNotAllowed, Outcome, run_open};
 use crate::auth::{Logins, Peer};
 use crate::service::error::ServiceError;
+use crate::telemetry::RequestNotes;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use axum::routing::any;
-use http::Method;
+use http::{Extensions, Method};
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
@@ -46,7 +47,8 @@ impl IamTokens {
         Self { logins }
     }
 
-    /// `IamTokenService.Create`.
+    /// `IamTokenService.Create`. `from` are the extensions of the request: where it came from, and its notes for the log,
+    /// which are told who has logged in.
     ///
     /// # Errors
     /// [`ServiceError::Invalid`] without a JWT, [`ServiceError::NotImplemented`] for OAuth tokens, and those of
@@ -54,7 +56,7 @@ impl IamTokens {
     pub async fn create(
         &self,
         mut message: CreateIamTokenRequest,
-        peer: Option<&Peer>,
+        from: &Extensions,
     ) -> Result<CreateIamTokenResponse, ServiceError> {
         let jwt = match message.identity.take() {
             Some(Identity::Jwt(jwt)) if !jwt.is_empty() => Zeroizing::new(jwt),
@@ -67,7 +69,10 @@ impl IamTokens {
         if jwt.chars().count() > MAX_JWT_CHARS {
             return Err(ServiceError::Invalid(format!("jwt must be at most {MAX_JWT_CHARS} characters long")));
         }
-        let mut token = self.logins.exchange(&jwt, peer).await?;
+        let mut token = self.logins.exchange(&jwt, from.get::<Peer>()).await?;
+        if let Some(notes) = from.get::<RequestNotes>() {
+            notes.principal(token.principal_id);
+        }
         let expires_at = Some(render::timestamp(token.expires_at));
         Ok(CreateIamTokenResponse { iam_token: std::mem::take(&mut *token.text), expires_at })
     }
@@ -83,10 +88,10 @@ pub fn rest(tokens: IamTokens) -> Router {
 }
 
 async fn create(State(tokens): State<IamTokens>, request: Request) -> Response {
-    let peer = request.extensions().get::<Peer>().cloned();
+    let from = request.extensions().clone();
     post(request, async |call| {
         let message = call.body_within(MAX_MESSAGE_BYTES).await?;
-        Answer::secret(&tokens.create(message, peer.as_ref()).await?)
+        Answer::secret(&tokens.create(message, &from).await?)
     })
     .await
 }

@@ -69,7 +69,7 @@ async fn is_recorded(api: &Api, key: &str, record: &Operation) {
     let id = record.id.clone();
     assert_eq!(api.ok(GetOperationRequest { operation_id: id }).await, *record);
     let request = kms::ListSymmetricKeyOperationsRequest { key_id: key.into(), page_size: 1, ..Default::default() };
-    assert_eq!(api.ok(request).await.operations, [record.clone()]);
+    assert_eq!(api.ok(request).await.operations, std::slice::from_ref(record));
 }
 
 async fn one_wrong_binding_changes_nothing(api: &Api, key: &str) {
@@ -83,14 +83,14 @@ async fn one_wrong_binding_changes_nothing(api: &Api, key: &str) {
     ];
     for wrong in wrong {
         let case = format!("{wrong:?}");
-        invalid(api.refused(&case, set(key, &[good.clone(), wrong.clone()])).await, "access_bindings[1].");
+        invalid(&api.refused(&case, set(key, &[good.clone(), wrong.clone()])).await, "access_bindings[1].");
         let refused = api.refused(&case, update(key, &[add(&good), add(&wrong)])).await;
-        invalid(refused, "access_binding_deltas[1].access_binding.");
+        invalid(&refused, "access_binding_deltas[1].access_binding.");
     }
     let unspecified = change(AccessBindingAction::Unspecified, &good);
     let refused = api.refused("no action", update(key, &[add(&good), unspecified])).await;
-    invalid(refused, "access_binding_deltas[1].action is required");
-    invalid(api.refused("no change", update(key, &[])).await, "access_binding_deltas must have 1 to 1000 items");
+    invalid(&refused, "access_binding_deltas[1].action is required");
+    invalid(&api.refused("no change", update(key, &[])).await, "access_binding_deltas must have 1 to 1000 items");
     assert_eq!(bindings_of(api, key).await, before);
 }
 
@@ -110,8 +110,8 @@ async fn pages_end_with_the_state_that_they_began_with(api: &Api, key: &str) {
     assert_eq!(shown, bindings);
     api.ok(update(key, &[remove(&bindings[0])])).await;
     let refused = api.refused("a page of an old state", list(key, 2, &token)).await;
-    invalid(refused, "the access bindings were changed since page_token was handed out");
-    invalid(api.refused("a long page", list(key, 1001, "")).await, "page_size must be");
+    invalid(&refused, "the access bindings were changed since page_token was handed out");
+    invalid(&api.refused("a long page", list(key, 1001, "")).await, "page_size must be");
 }
 
 async fn an_empty_set_clears(api: &Api, key: &str) {
@@ -124,7 +124,7 @@ async fn a_full_set_takes_no_more(api: &Api, key: &str) {
     let more = reader("one more");
     api.ok(set(key, &full)).await;
     let refused = api.refused("1001 bindings", set(key, &[&full[..], std::slice::from_ref(&more)].concat())).await;
-    invalid(refused, "access_bindings must have at most 1000 items");
+    invalid(&refused, "access_bindings must have at most 1000 items");
     let refused = api.refused("1001 bindings in the end", update(key, &[add(&more)])).await;
     assert_eq!(refused.code, Code::InvalidArgument, "{refused:?}");
     api.ok(update(key, &[remove(&full[0]), add(&more)])).await;
@@ -218,7 +218,7 @@ pub fn text(value: &Value) -> String {
 }
 
 #[track_caller]
-fn invalid(refused: Refusal, text: &str) {
+fn invalid(refused: &Refusal, text: &str) {
     assert_eq!(refused.code, Code::InvalidArgument, "{refused:?}");
     assert!(refused.text.starts_with(text), "{refused:?}");
 }

@@ -55,7 +55,10 @@ async fn a_service_account_logs_in_and_its_token_ends_with_its_key() {
             );
         }
     }
-    assert!(!home.log().contains("eyJ"), "a JWT is in the log");
+    let log = home.log();
+    let logged_in = log.lines().filter(|line| line.contains("CreateIamToken") && line.contains(&id)).count();
+    assert_eq!(logged_in, 4, "the log says who has logged in");
+    assert!(!log.contains("eyJ"), "a JWT is in the log");
 }
 
 #[tokio::test]

@@ -114,6 +114,7 @@ impl Logins for OneJwt {
         assert_eq!(peer.map(|peer| peer.address), Some(PEER), "logins are counted by source");
         match jwt {
             JWT => Ok(LoginToken {
+                principal_id: PrincipalId::from_bytes([1; 16]),
                 text: Zeroizing::new(LOGIN_TOKEN.into()),
                 expires_at: Timestamp::from_micros(1_800_000_000_000_000),
             }),
