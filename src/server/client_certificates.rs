@@ -2,7 +2,7 @@
 //!
 //! In: what a client presents. Out: a proof that it holds the certificate's private key, and what is read of the
 //! certificate. Called by the TLS listener. No certification authority is asked: a certificate is a credential because the
-//! hash of its public key was registered (see [`crate::auth::certificate`]), so a self-signed one is as good as any.
+//! hash of its public key was registered (see [`crate::auth::certificate`]), so a self-signed one is as good as any (docs/adr/0013).
 //!
 //! A certificate outside of its validity does not end the handshake. It counts as none, judged anew at every request: a
 //! client that has a token works on, a connection that outlives its certificate loses it, and a resumed session, which

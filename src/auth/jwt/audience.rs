@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use std::net::SocketAddr;
 
 /// What the SDKs of Yandex Cloud for Go, Python and Node.js always put there, and the one for Java unless it is told
-/// otherwise, wherever they send the JWT. To accept it is safe, because a JWT is bound to us by its key: `kid` and `iss` are
+/// otherwise, wherever they send the JWT (docs/adr/0014). To accept it is safe, because a JWT is bound to us by its key: `kid` and `iss` are
 /// random ids that we handed out, and a JWT for the cloud, or for another installation, has others. What is lost is only
 /// that a copy of our own database, restored elsewhere, would accept the same JWTs.
 const CLOUD: &str = "https://iam.api.cloud.yandex.net/iam/v1/tokens";
