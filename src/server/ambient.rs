@@ -5,13 +5,14 @@ use crate::service::ports::{BootInstant, Clock, IdSource};
 use rustix::rand::{GetRandomFlags, getrandom};
 use rustix::time::{ClockId, Timespec, clock_gettime};
 use std::cell::RefCell;
+use std::sync::Arc;
 use std::time::Duration;
 use zeroize::Zeroizing;
 
 /// The machine's clocks.
 #[derive(Debug, Clone)]
 pub struct SystemClock {
-    boot_id: String,
+    boot_id: Arc<str>,
 }
 
 impl SystemClock {
@@ -21,7 +22,7 @@ impl SystemClock {
     /// If `/proc` is not mounted.
     pub fn new() -> std::io::Result<Self> {
         let boot_id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?;
-        Ok(Self { boot_id: boot_id.trim().to_owned() })
+        Ok(Self { boot_id: boot_id.trim().into() })
     }
 }
 
@@ -35,7 +36,7 @@ impl Clock for SystemClock {
         let Timespec { tv_sec, tv_nsec } = clock_gettime(ClockId::Boottime);
         let seconds = u64::try_from(tv_sec).unwrap_or(0);
         let nanos = u32::try_from(tv_nsec).unwrap_or(0);
-        BootInstant { boot_id: self.boot_id.clone(), elapsed: Duration::new(seconds, nanos) }
+        BootInstant { boot_id: Arc::clone(&self.boot_id), elapsed: Duration::new(seconds, nanos) }
     }
 }
 

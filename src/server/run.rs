@@ -10,6 +10,7 @@ use crate::config::Settings;
 use crate::dialect::yandex::{self, YandexDeps};
 use crate::scheduler;
 use crate::service::Kms;
+use crate::service::ports::Clock;
 use crate::telemetry::metrics::Metrics;
 use axum::Router;
 use rustls::ServerConfig;
@@ -83,7 +84,8 @@ impl Server {
         metrics: Metrics,
     ) -> Result<Router, String> {
         let limit = self.settings.access.failed_attempts_per_minute;
-        let attempts = Arc::new(FailedAttempts::new(limit, self.core.clock.clone()));
+        let clock: Arc<dyn Clock> = self.core.clock.clone();
+        let attempts = Arc::new(FailedAttempts::new(limit, &clock));
         let yandex = YandexDeps {
             kms: Arc::clone(&self.core.kms),
             authenticator: Arc::new(Credentials::new(self.core.kms.directory(), Arc::clone(&attempts))),

@@ -30,6 +30,7 @@ mod new_secret;
 pub mod ports;
 pub mod principals;
 pub mod provision;
+pub mod rate;
 mod read;
 pub mod request;
 mod rotate_key;

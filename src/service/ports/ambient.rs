@@ -1,13 +1,14 @@
 //! Time and randomness.
 
 use crate::domain::time::Timestamp;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// An instant of the boot clock: it counts up while the machine runs or sleeps and never leaps.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BootInstant {
     /// Which boot of the machine: instants of different boots cannot be compared.
-    pub boot_id: String,
+    pub boot_id: Arc<str>,
     /// Time since that boot.
     pub elapsed: Duration,
 }

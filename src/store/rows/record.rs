@@ -10,7 +10,7 @@ pub(in crate::store) fn heartbeat_row(beat: &Heartbeat) -> Row {
     vec![
         Value::Int(1),
         Value::from(beat.at),
-        Value::from(beat.boot.boot_id.as_str()),
+        Value::from(&*beat.boot.boot_id),
         Value::from(beat.boot.elapsed),
         Value::from(beat.held.as_deref()),
     ]
@@ -22,7 +22,7 @@ pub(in crate::store) fn heartbeat(row: &Checked) -> Result<Heartbeat, StoreError
     let _id = fields.int()?;
     Ok(Heartbeat {
         at: fields.instant()?,
-        boot: BootInstant { boot_id: fields.text()?.to_owned(), elapsed: fields.period()? },
+        boot: BootInstant { boot_id: fields.text()?.into(), elapsed: fields.period()? },
         held: fields.optional_text()?.map(str::to_owned),
     })
 }

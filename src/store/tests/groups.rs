@@ -32,7 +32,7 @@ fn counter(number: u8) -> Job {
 
 /// A write that needs this many bytes.
 fn large(bytes: usize) -> Job {
-    let boot = BootInstant { boot_id: "b".to_owned(), elapsed: Duration::ZERO };
+    let boot = BootInstant { boot_id: "b".into(), elapsed: Duration::ZERO };
     Job::Beat(Heartbeat { at: Timestamp::from_micros(1), boot, held: Some("x".repeat(bytes)) })
 }
 

@@ -57,7 +57,7 @@ impl Wire {
         let bound = Bound::bind(&Wanted { plain: local, tls: local, plain_beyond_loopback: false }).await.unwrap();
         let (plain, tls) = (bound.plain_address().unwrap(), bound.tls_address().unwrap());
         let any_clock = Arc::clone(&clock) as Arc<dyn Clock>;
-        let attempts = Arc::new(FailedAttempts::new(failed_attempts_per_minute, Arc::clone(&any_clock)));
+        let attempts = Arc::new(FailedAttempts::new(failed_attempts_per_minute, &any_clock));
         let addresses = Addresses { advertised: ADVERTISED, plain: Some(plain), tls: Some(tls) };
         let accepted = audiences(addresses, &[]);
         let (directory_of, logins_clock) = (kms.directory(), Arc::clone(&any_clock));

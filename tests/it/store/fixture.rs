@@ -242,7 +242,7 @@ impl Db {
             put(BindingScope::Key(key_id(1)), viewers(&[other_principal_id()]), 0),
         ];
         db.store.commit(changes).await.unwrap();
-        let boot = BootInstant { boot_id: "b".to_owned(), elapsed: Duration::ZERO };
+        let boot = BootInstant { boot_id: "b".into(), elapsed: Duration::ZERO };
         db.store.beat(Heartbeat { at: at(1), boot, held: Some("leap".to_owned()) }).await.unwrap();
         db
     }

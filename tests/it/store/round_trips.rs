@@ -169,7 +169,7 @@ async fn a_remembered_request_is_kept_once_and_forgotten_in_time() {
 async fn the_last_heartbeat_comes_back() {
     let db = Db::new().await;
     assert_eq!(db.store.heartbeat().await.unwrap(), None);
-    let boot = BootInstant { boot_id: "b00t".to_owned(), elapsed: Duration::from_micros(12_345_678) };
+    let boot = BootInstant { boot_id: "b00t".into(), elapsed: Duration::from_micros(12_345_678) };
     let first = Heartbeat { at: at(1), boot, held: Some("the clock leapt".to_owned()) };
     let second = Heartbeat { at: at(2), held: None, ..first.clone() };
     for beat in [first, second] {
