@@ -20,10 +20,12 @@ async fn health_and_metrics_need_no_token() {
     let expected = serde_json::json!({ "ready": true, "token": "ok", "database": "ok", "scheduler": "ok" });
     assert_eq!(ready, expected);
     nobody.get("/kms/v1/keys?folderId=x").await;
+    nobody.get("/claviger/v1/whoami").await;
     let metrics = nobody.get("/metrics").await.text;
     for wanted in [
         "claviger_build_info{version=",
-        "claviger_requests_total{",
+        "claviger_requests_total{dialect=\"yandex\",operation=\"List\",code=\"401\"} 1",
+        "claviger_requests_total{dialect=\"claviger\",operation=\"WhoAmI\",code=\"401\"} 1",
         "claviger_ready{part=\"token\"} 1",
         "claviger_token_unwraps_total",
     ] {

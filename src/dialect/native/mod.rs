@@ -25,6 +25,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use wire::{NoFields, WhoAmI};
 
+/// What every path of this API begins with.
+pub const PREFIX: &str = "/claviger/v1/";
+
 /// Routes that need a caller.
 pub fn protected(kms: Arc<Kms>) -> Router {
     Router::new()

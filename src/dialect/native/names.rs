@@ -2,6 +2,9 @@
 
 use http::Method;
 
+/// This API in logs and metrics.
+pub const DIALECT: &str = "claviger";
+
 /// The operation of a request below `/claviger/v1/`, if it is one.
 #[must_use]
 pub fn operation(method: &Method, below: &str) -> Option<&'static str> {
@@ -40,5 +43,40 @@ fn bindings(verb: &str) -> Option<&'static str> {
         "setAccessBindings" => Some("SetAccessBindings"),
         "updateAccessBindings" => Some("UpdateAccessBindings"),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("POST", "keys/x:restore", Some("Restore"))]
+    #[case("POST", "clock:confirm", Some("ConfirmClock"))]
+    #[case("GET", "keys/x", Some("Get"))]
+    #[case("GET", "whoami", Some("WhoAmI"))]
+    #[case("GET", "folders", Some("ListFolders"))]
+    #[case("POST", "folders", Some("CreateFolder"))]
+    #[case("GET", "folders/x", Some("GetFolder"))]
+    #[case("GET", "folders/x:listAccessBindings", Some("ListAccessBindings"))]
+    #[case("POST", "service:setAccessBindings", Some("SetAccessBindings"))]
+    #[case("POST", "service:updateAccessBindings", Some("UpdateAccessBindings"))]
+    #[case("GET", "principals", Some("ListPrincipals"))]
+    #[case("POST", "principals", Some("CreatePrincipal"))]
+    #[case("GET", "principals/x", Some("GetPrincipal"))]
+    #[case("DELETE", "principals/x", Some("DeletePrincipal"))]
+    #[case("POST", "principals/x/credentials", Some("IssueCredential"))]
+    #[case("GET", "principals/x/credentials", Some("ListCredentials"))]
+    #[case("GET", "credentials/x", Some("GetCredential"))]
+    #[case("POST", "credentials/x:revoke", Some("RevokeCredential"))]
+    #[case("PUT", "principals", None)]
+    #[case("POST", "service:explode", None)]
+    #[case("GET", "folders/x/y", None)]
+    #[case("POST", "principals/x:revoke", None)]
+    #[case("GET", "nothing", None)]
+    #[case("GET", "", None)]
+    fn requests_are_named(#[case] method: Method, #[case] below: &str, #[case] name: Option<&str>) {
+        assert_eq!(operation(&method, below), name);
     }
 }

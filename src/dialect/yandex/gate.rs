@@ -72,12 +72,13 @@ pub async fn open_grpc(request: Request, next: Next) -> Response {
     grpc_call(request, next, &request_id).await
 }
 
-/// Puts the request's id into the answer.
+/// Tells logs and metrics which operation it is, and puts the request's id into the answer.
 pub async fn named(request: Request, next: Next) -> Response {
     let request_id = request_id(request.extensions());
     let notes = request.extensions().get::<RequestNotes>();
-    if let (Some(notes), Some(operation)) = (notes, names::operation(request.method(), request.uri().path())) {
-        notes.operation("yandex", operation);
+    let named = names::of_request(request.method(), request.uri().path());
+    if let (Some(notes), Some((dialect, operation))) = (notes, named) {
+        notes.operation(dialect, operation);
     }
     let mut response = next.run(request).await;
     if !request_id.0.is_empty()

@@ -1,6 +1,10 @@
 //! The names of operations in logs and metrics, from a fixed set: callers cannot make new ones.
 
+use crate::dialect::native;
 use http::Method;
+
+/// The dialect in logs and metrics.
+const DIALECT: &str = "yandex";
 
 /// Services by the part of their path, with the rpcs of each.
 const SERVICES: [(&str, &[&str]); 2] = [
@@ -55,12 +59,17 @@ const VERBS: [(&str, &str); 11] = [
     ("updateAccessBindings", "UpdateAccessBindings"),
 ];
 
-/// The operation that a request asks for, if it is one of this dialect.
+/// The dialect of a request and the operation that it asks for, if it is one of this dialect or of the native one, whose
+/// routes are served beside.
 #[must_use]
-pub fn operation(method: &Method, path: &str) -> Option<&'static str> {
-    if let Some(below) = path.strip_prefix("/claviger/v1/") {
-        return crate::dialect::native::names::operation(method, below);
+pub fn of_request(method: &Method, path: &str) -> Option<(&'static str, &'static str)> {
+    match path.strip_prefix(native::PREFIX) {
+        Some(below) => Some((native::names::DIALECT, native::names::operation(method, below)?)),
+        None => Some((DIALECT, operation(method, path)?)),
     }
+}
+
+fn operation(method: &Method, path: &str) -> Option<&'static str> {
     let whole = PATHS.iter().find(|(whole, _)| *whole == path).map(|(_, operation)| *operation);
     whole
         .or_else(|| SERVICES.iter().find_map(|(service, rpcs)| rpc(path.strip_prefix(service)?, rpcs)))
@@ -125,34 +134,23 @@ mod tests {
     #[case("GET", "/kms/v1/keys/x/operations", Some("ListOperations"))]
     #[case("GET", "/operations/x", Some("GetOperation"))]
     #[case("GET", "/endpoints/kms", Some("GetEndpoint"))]
-    #[case("POST", "/claviger/v1/keys/x:restore", Some("Restore"))]
-    #[case("POST", "/claviger/v1/clock:confirm", Some("ConfirmClock"))]
-    #[case("GET", "/claviger/v1/keys/x", Some("Get"))]
-    #[case("GET", "/claviger/v1/whoami", Some("WhoAmI"))]
-    #[case("GET", "/claviger/v1/folders", Some("ListFolders"))]
-    #[case("POST", "/claviger/v1/folders", Some("CreateFolder"))]
-    #[case("GET", "/claviger/v1/folders/x", Some("GetFolder"))]
-    #[case("GET", "/claviger/v1/folders/x:listAccessBindings", Some("ListAccessBindings"))]
-    #[case("POST", "/claviger/v1/service:setAccessBindings", Some("SetAccessBindings"))]
-    #[case("POST", "/claviger/v1/service:updateAccessBindings", Some("UpdateAccessBindings"))]
-    #[case("GET", "/claviger/v1/principals", Some("ListPrincipals"))]
-    #[case("POST", "/claviger/v1/principals", Some("CreatePrincipal"))]
-    #[case("GET", "/claviger/v1/principals/x", Some("GetPrincipal"))]
-    #[case("DELETE", "/claviger/v1/principals/x", Some("DeletePrincipal"))]
-    #[case("POST", "/claviger/v1/principals/x/credentials", Some("IssueCredential"))]
-    #[case("GET", "/claviger/v1/principals/x/credentials", Some("ListCredentials"))]
-    #[case("GET", "/claviger/v1/credentials/x", Some("GetCredential"))]
-    #[case("POST", "/claviger/v1/credentials/x:revoke", Some("RevokeCredential"))]
-    #[case("PUT", "/claviger/v1/principals", None)]
-    #[case("POST", "/claviger/v1/service:explode", None)]
-    #[case("GET", "/claviger/v1/folders/x/y", None)]
-    #[case("POST", "/claviger/v1/principals/x:revoke", None)]
-    #[case("GET", "/claviger/v1/nothing", None)]
-    #[case("GET", "/claviger/v1/", None)]
     #[case("GET", "/kms/v1/keys/x:nothing", None)]
     #[case("GET", "/nothing", None)]
     #[case("GET", "/", None)]
     fn requests_are_named(#[case] method: Method, #[case] path: &str, #[case] name: Option<&str>) {
-        assert_eq!(operation(&method, path), name);
+        assert_eq!(of_request(&method, path), name.map(|name| ("yandex", name)));
+    }
+
+    #[rstest]
+    #[case("GET", "/claviger/v1/whoami", Some(("claviger", "WhoAmI")))]
+    #[case("POST", "/claviger/v1/keys/x:restore", Some(("claviger", "Restore")))]
+    #[case("GET", "/claviger/v1/keys", None)]
+    #[case("GET", "/claviger/v1", None)]
+    fn requests_of_the_native_api_are_named_as_such(
+        #[case] method: Method,
+        #[case] path: &str,
+        #[case] named: Option<(&str, &str)>,
+    ) {
+        assert_eq!(of_request(&method, path), named);
     }
 }
