@@ -4,13 +4,11 @@ mod binding;
 mod decision;
 mod grants;
 mod role;
-mod table;
 
 pub use binding::{Binding, BindingDelta, BindingSet, MAX_BINDINGS, Subject, SubjectKind};
 pub use decision::{AccessContext, Decision, Grounds, Level, Refusal, Resource, authorise};
 pub use grants::Grants;
 pub use role::{Permission, Role, RoleSet};
-pub use table::{Permitted, RoleRow, role_table};
 
 use super::id::{CredentialId, FolderId, PrincipalId};
 
