@@ -18,7 +18,6 @@ use crate::domain::id::{CredentialId, PrincipalId};
 use crate::domain::time::Timestamp;
 use moka::sync::Cache;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Mutex, OnceCell, OwnedMutexGuard, RwLock};
@@ -60,7 +59,6 @@ pub struct Directory {
     loading: RwLock<()>,
     /// Whoever changes principals or credentials after a look at several rows has it.
     turn: Arc<Mutex<()>>,
-    refused: AtomicU64,
 }
 
 /// A credential that was in force when it was loaded, and its principal.
@@ -131,7 +129,6 @@ impl Directory {
             uses: LastUses::default(),
             loading: RwLock::new(()),
             turn: Arc::default(),
-            refused: AtomicU64::new(0),
         }
     }
 
@@ -162,7 +159,7 @@ impl Directory {
     /// The store's.
     pub async fn login_key(&self, kid: CredentialId) -> Result<Option<LoginKey>, ServiceError> {
         let found = self.find(CredentialLookup::Id(kid)).await?.keep(is_public_key);
-        let Some(entry) = self.counted(found) else { return Ok(None) };
+        let Some(entry) = found.in_force() else { return Ok(None) };
         let CredentialSecret::PublicKey(spki) = &entry.record.secret else { return Ok(None) };
         Ok(Some(LoginKey { caller: entry.caller.clone(), spki: spki.clone() }))
     }
@@ -174,7 +171,7 @@ impl Directory {
     /// [`ServiceError::Unauthenticated`] if the key is not in force any more, and those of the store.
     pub async fn login(&self, caller: &Caller) -> Result<LoginToken, ServiceError> {
         let found = self.find(CredentialLookup::Id(caller.credential_id)).await?.keep(is_public_key);
-        let entry = self.counted(found).ok_or(ServiceError::Unauthenticated)?;
+        let entry = found.in_force().ok_or(ServiceError::Unauthenticated)?;
         self.note_use(&entry);
         let end = self.clock.now().plus(self.login_period);
         let expires_at = entry.record.expires_at.map_or(end, |last| last.min(end));
@@ -197,7 +194,7 @@ impl Directory {
     /// Those of store and token.
     pub async fn access_key(&self, access_key_id: &str) -> Result<Option<AccessKey>, ServiceError> {
         let found = self.find(CredentialLookup::AccessKeyId(access_key_id.to_owned())).await?;
-        let Some(entry) = self.counted(found) else { return Ok(None) };
+        let Some(entry) = found.in_force() else { return Ok(None) };
         let CredentialSecret::AccessKey { sealed, .. } = &entry.record.secret else { return Ok(None) };
         let open = || self.token.open_secret(entry.record.id, sealed.clone());
         let secret = entry.secret.get_or_try_init(open).await?.clone();
@@ -207,12 +204,6 @@ impl Directory {
     /// Takes note that a request was signed with this access key.
     pub fn accepted(&self, key: &AccessKey) {
         self.note_use(&key.entry);
-    }
-
-    /// How many unknown, expired or revoked credentials were presented.
-    #[must_use]
-    pub fn refused(&self) -> u64 {
-        self.refused.load(Ordering::Relaxed)
     }
 
     /// When credentials were used, as far as it is not written down.
@@ -233,20 +224,7 @@ impl Directory {
                 self.note_use(&entry);
                 Recognised::Caller(entry.caller.clone())
             }
-            Found::Refused(principal_id) => {
-                self.refused.fetch_add(1, Ordering::Relaxed);
-                Recognised::Refused(principal_id)
-            }
-        }
-    }
-
-    fn counted(&self, found: Found) -> Option<Arc<Entry>> {
-        match found {
-            Found::InForce(entry) => Some(entry),
-            Found::Refused(_) => {
-                self.refused.fetch_add(1, Ordering::Relaxed);
-                None
-            }
+            Found::Refused(principal_id) => Recognised::Refused(principal_id),
         }
     }
 
@@ -371,6 +349,13 @@ impl Found {
         match self {
             Self::InForce(entry) if !good(&entry.record) => Self::Refused(Some(entry.caller.principal_id)),
             other => other,
+        }
+    }
+
+    fn in_force(self) -> Option<Arc<Entry>> {
+        match self {
+            Self::InForce(entry) => Some(entry),
+            Self::Refused(_) => None,
         }
     }
 }
