@@ -2,6 +2,7 @@
 //! service. The keys are inactive and protected, so that whatever is allowed changes nothing that matters.
 
 use super::calls::Call;
+use crate::support::client::text;
 use crate::support::{Dev, Rest};
 use claviger::domain::access::Role;
 use reqwest::Method;
@@ -70,7 +71,7 @@ impl World {
         let admin = dev.rest();
         let own = dev.folder().to_owned();
         let foreign = admin.post("/claviger/v1/folders", &json!({"name": "foreign"})).await.ok();
-        let foreign = foreign["id"].as_str().unwrap().to_owned();
+        let foreign = text(&foreign["id"]);
         let folders =
             BTreeMap::from([(Target::Own, own), (Target::Foreign, foreign), (Target::Unknown, NOBODY.to_owned())]);
         let keys = BTreeMap::from([
@@ -131,11 +132,9 @@ impl World {
             return Somebody { id: NOBODY.into(), credential_id: NOBODY.into() };
         }
         let folder = &self.folders[&target];
-        let body = json!({"folderId": folder, "type": "userAccount", "name": "somebody"});
-        let id = self.admin.post("/claviger/v1/principals", &body).await.ok()["id"].as_str().unwrap().to_owned();
-        let path = format!("/claviger/v1/principals/{id}/credentials");
-        let issued = self.admin.post(&path, &json!({"type": "apiToken", "name": "x"})).await.ok();
-        Somebody { id, credential_id: issued["credential"]["id"].as_str().unwrap().to_owned() }
+        let id = self.admin.service_account(folder, "somebody").await;
+        let (credential_id, _) = self.admin.api_token(&id).await;
+        Somebody { id, credential_id }
     }
 
     /// The id that an operation's request names.
@@ -241,18 +240,14 @@ impl World {
 async fn key(admin: &Rest, folder: &str) -> Key {
     let body = json!({"folderId": folder, "defaultAlgorithm": "AES_256_HSM", "deletionProtection": true});
     let operation = admin.post("/kms/v1/keys", &body).await.ok();
-    let text = |value: &Value| value.as_str().unwrap().to_owned();
     let id = text(&operation["metadata"]["keyId"]);
     admin.patch(&format!("/kms/v1/keys/{id}"), &json!({"updateMask": "status", "status": "INACTIVE"})).await.ok();
     Key { id, version_id: text(&operation["metadata"]["primaryVersionId"]), operation_id: text(&operation["id"]) }
 }
 
-/// A service account with an API token.
+/// A service account, and a client with its token.
 async fn principal(admin: &Rest, folder: &str, name: &str) -> (String, Rest) {
-    let body = json!({"folderId": folder, "type": "serviceAccount", "name": name});
-    let made = admin.post("/claviger/v1/principals", &body).await.ok();
-    let id = made["id"].as_str().unwrap().to_owned();
-    let path = format!("/claviger/v1/principals/{id}/credentials");
-    let issued = admin.post(&path, &json!({"type": "apiToken", "name": "tests"})).await.ok();
-    (id, admin.with_token(issued["secret"].as_str().unwrap()))
+    let id = admin.service_account(folder, name).await;
+    let (_, token) = admin.api_token(&id).await;
+    (id, admin.with_token(&token))
 }

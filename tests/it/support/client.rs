@@ -5,7 +5,7 @@ use claviger::dialect::yandex::proto::yandex::cloud::iam::v1 as iam;
 use claviger::dialect::yandex::proto::yandex::cloud::kms::v1 as kms;
 use claviger::dialect::yandex::proto::yandex::cloud::operation;
 use reqwest::{Certificate, Method, RequestBuilder};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::path::Path;
 use std::time::Duration;
 use tonic::metadata::{Ascii, MetadataValue};
@@ -100,6 +100,25 @@ impl Rest {
     pub async fn delete(&self, path: &str) -> Answer {
         self.send(self.request(Method::DELETE, path)).await
     }
+
+    /// The id of a new service account of a folder.
+    pub async fn service_account(&self, folder: &str, name: &str) -> String {
+        let body = json!({"folderId": folder, "type": "serviceAccount", "name": name});
+        text(&self.post("/claviger/v1/principals", &body).await.ok()["id"])
+    }
+
+    /// The id and the text of a new API token of a principal.
+    pub async fn api_token(&self, principal: &str) -> (String, String) {
+        let path = format!("/claviger/v1/principals/{principal}/credentials");
+        let issued = self.post(&path, &json!({"type": "apiToken", "name": "tests"})).await.ok();
+        (text(&issued["credential"]["id"]), text(&issued["secret"]))
+    }
+}
+
+/// A text in JSON.
+#[track_caller]
+pub fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_else(|| panic!("{value} is not a text")).to_owned()
 }
 
 /// Adds the bearer token to every call.

@@ -1,7 +1,7 @@
 //! Access bindings of keys: what is set is listed, holds at once, and leaves operations.
 
 use super::{Api, Refusal, decrypt, encrypt, metadata, new_key, response};
-use crate::support::{Dev, Home, Rest};
+use crate::support::{Dev, Home};
 use claviger::dialect::yandex::proto::yandex::cloud::access::{
     AccessBinding, AccessBindingAction, AccessBindingDelta, ListAccessBindingsRequest, ListAccessBindingsResponse,
     SetAccessBindingsMetadata, SetAccessBindingsRequest, Subject, UpdateAccessBindingsMetadata,
@@ -11,7 +11,7 @@ use claviger::dialect::yandex::proto::yandex::cloud::kms::v1 as kms;
 use claviger::dialect::yandex::proto::yandex::cloud::operation::{GetOperationRequest, Operation};
 use claviger::dialect::yandex::wkt::Empty;
 use kms::SymmetricAlgorithm;
-use serde_json::{Value, json};
+use serde_json::json;
 use tonic::Code;
 
 const NOBODY: &str = "0b7c1b6e-5a94-4c1e-9a53-0d9d7d4b2f11";
@@ -169,7 +169,8 @@ async fn rest_speaks_the_documented_json(dev: &Dev) {
 async fn a_binding_holds_at_once_for_whom_it_names() {
     let home = Home::new();
     let dev = home.start().await;
-    let (id, token) = service_account(&dev.rest(), dev.folder()).await;
+    let id = dev.rest().service_account(dev.folder(), "application").await;
+    let (_, token) = dev.rest().api_token(&id).await;
     for admin in Api::both(&dev).await {
         let key = new_key(&admin, dev.folder(), SymmetricAlgorithm::Aes256).await.id;
         let caller = admin.with_token(&token);
@@ -202,19 +203,6 @@ async fn a_binding_holds_at_once_for_whom_it_names() {
         caller.ok(set(&key, &[])).await;
         hidden("after giving it away").await;
     }
-}
-
-/// The id and the API token of a new service account.
-pub async fn service_account(admin: &Rest, folder: &str) -> (String, String) {
-    let body = json!({"folderId": folder, "type": "serviceAccount", "name": "application"});
-    let id = text(&admin.post("/claviger/v1/principals", &body).await.ok()["id"]);
-    let path = format!("/claviger/v1/principals/{id}/credentials");
-    let issued = admin.post(&path, &json!({"type": "apiToken", "name": "tests"})).await.ok();
-    (id, text(&issued["secret"]))
-}
-
-pub fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_else(|| panic!("{value} is not a text")).to_owned()
 }
 
 #[track_caller]

@@ -1,8 +1,8 @@
 //! A service account logs in with its key, as the SDKs of the cloud do: from the registered public key to the token
 //! that ends with it.
 
-use super::bindings::{service_account, text};
 use super::{Api, encrypt, new_key};
+use crate::support::client::text;
 use crate::support::{Dev, Home, Rest};
 use claviger::dialect::yandex::proto::yandex::cloud::access::{AccessBinding, SetAccessBindingsRequest, Subject};
 use claviger::dialect::yandex::proto::yandex::cloud::iam::v1::CreateIamTokenRequest;
@@ -29,7 +29,7 @@ struct ServiceAccount {
 async fn a_service_account_logs_in_and_its_token_ends_with_its_key() {
     let home = Home::new();
     let dev = home.start().await;
-    let (id, _) = service_account(&dev.rest(), dev.folder()).await;
+    let id = dev.rest().service_account(dev.folder(), "application").await;
     let key = new_key(&Api::rest(&dev), dev.folder(), SymmetricAlgorithm::Aes256).await.id;
     let subject = Some(Subject { id: id.clone(), r#type: "serviceAccount".into() });
     let access_bindings = vec![AccessBinding { role_id: "kms.keys.encrypter".into(), subject }];
@@ -65,7 +65,7 @@ async fn a_service_account_logs_in_and_its_token_ends_with_its_key() {
 async fn whatever_is_wrong_with_a_jwt_the_answer_is_the_same() {
     let home = Home::new();
     let dev = home.start().await;
-    let (id, _) = service_account(&dev.rest(), dev.folder()).await;
+    let id = dev.rest().service_account(dev.folder(), "application").await;
     let account = register(&dev, &id).await;
     let stranger = ServiceAccount { key: rsa_key(), ..register(&dev, &id).await };
     let wrong = [

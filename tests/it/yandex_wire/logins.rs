@@ -1,12 +1,12 @@
 //! `IamTokenService`, which nobody needs a token for.
 
-use super::outage::{JWT, LOGIN_TOKEN, REQUEST_ID, Server, THROTTLED};
+use super::outage::{JWT, LOGIN_TOKEN, REQUEST_ID, Server, THROTTLED, error};
 use claviger::dialect::yandex::proto::yandex::cloud::iam::v1 as iam;
 use claviger::dialect::yandex::proto::yandex::cloud::iam::v1::create_iam_token_request::Identity;
 use claviger::dialect::yandex::proto::yandex::cloud::iam::v1::iam_token_service_client::IamTokenServiceClient;
 use reqwest::{Client, Response};
 use rstest::rstest;
-use serde_json::{Value, json};
+use serde_json::json;
 use tonic::transport::Channel;
 use tonic::{Code, Status};
 
@@ -29,15 +29,6 @@ async fn create(server: &Server, identity: Option<Identity>) -> Result<iam::Crea
 async fn post(server: &Server, path: &str, body: &str) -> Response {
     let request = Client::new().post(server.url(path)).header("content-type", "application/json");
     request.body(body.to_owned()).send().await.unwrap()
-}
-
-/// HTTP status, gRPC code and text of a refusal.
-async fn refusal(response: Response) -> (u16, i64, String) {
-    let status = response.status().as_u16();
-    assert_eq!(response.headers()["x-request-id"], REQUEST_ID);
-    let body: Value = response.json().await.unwrap();
-    assert_eq!(body["details"][0]["requestId"], REQUEST_ID);
-    (status, body["code"].as_i64().unwrap(), body["message"].as_str().unwrap().to_owned())
 }
 
 #[tokio::test]
@@ -100,7 +91,7 @@ async fn every_refusal_of_a_login_has_its_status_and_tells_no_secret(
     #[case] expected: (u16, i64, &str),
 ) {
     let server = Server::start(false).await;
-    let (status, code, text) = refusal(post(&server, "/iam/v1/tokens", body).await).await;
+    let (status, code, text) = error(post(&server, "/iam/v1/tokens", body).await).await;
     assert_eq!((status, code), (expected.0, expected.1), "{text}");
     assert!(text.starts_with(expected.2) && !text.contains("SECRET"), "{text}");
 }
@@ -110,7 +101,7 @@ async fn a_throttled_login_is_told_when_to_come_back() {
     let server = Server::start(false).await;
     let response = post(&server, "/iam/v1/tokens", &json!({"jwt": THROTTLED}).to_string()).await;
     assert_eq!(response.headers()["retry-after"], "1");
-    assert_eq!(refusal(response).await, (429, 8, "too many failed attempts".into()));
+    assert_eq!(error(response).await, (429, 8, "too many failed attempts".into()));
 }
 
 #[tokio::test]
@@ -119,7 +110,7 @@ async fn whoever_has_not_logged_in_cannot_send_much() {
     let long = "j".repeat(70_000);
     let status = create(&server, Some(Identity::Jwt(long.clone()))).await.unwrap_err();
     assert_eq!(status.code(), Code::InvalidArgument);
-    let (status, code, text) = refusal(post(&server, "/iam/v1/tokens", &json!({"jwt": long}).to_string()).await).await;
+    let (status, code, text) = error(post(&server, "/iam/v1/tokens", &json!({"jwt": long}).to_string()).await).await;
     assert_eq!((status, code, text.as_str()), (400, 3, "the body must be complete and at most 65536 bytes"));
 }
 
@@ -135,7 +126,7 @@ async fn what_is_not_implemented_of_logins_says_what_to_do_instead() {
     assert_eq!((revoke.code(), revoke.message()), (Code::Unimplemented, REVOKE));
     for (path, text) in [("createForServiceAccount", FOR_OTHERS), ("revoke", REVOKE)] {
         let response = post(&server, &format!("/iam/v1/tokens:{path}"), "{}").await;
-        assert_eq!(refusal(response).await, (501, 12, text.into()));
+        assert_eq!(error(response).await, (501, 12, text.into()));
     }
 }
 
@@ -145,6 +136,6 @@ async fn logins_take_post_only() {
     for path in ["/iam/v1/tokens", "/iam/v1/tokens:createForServiceAccount", "/iam/v1/tokens:revoke"] {
         let response = Client::new().get(server.url(path)).send().await.unwrap();
         assert_eq!(response.headers()["allow"], "POST");
-        assert_eq!(refusal(response).await.0, 405);
+        assert_eq!(error(response).await.0, 405);
     }
 }

@@ -1,9 +1,7 @@
 //! Paths of the native API: what is answered before anything is looked for.
 
-use super::outage::{REQUEST_ID, Server, TOKEN};
-use reqwest::{Client, Method, RequestBuilder, Response};
+use super::outage::{Server, TOKEN, error};
 use rstest::rstest;
-use serde_json::Value;
 
 const ID: &str = "0b7c1b6e-5a94-4c1e-9a53-0d9d7d4b2f11";
 
@@ -28,23 +26,8 @@ const ROUTES: [(&str, &str); 17] = [
     ("clock:confirm", "POST"),
 ];
 
-fn request(server: &Server, method: &str, path: &str) -> RequestBuilder {
-    let method = Method::from_bytes(method.as_bytes()).unwrap();
-    Client::new().request(method, server.url(&format!("/claviger/v1/{path}")))
-}
-
-/// HTTP status, gRPC code and message of an error.
-async fn error(response: Response) -> (u16, i64, String) {
-    let status = response.status().as_u16();
-    assert_eq!(response.headers()["x-request-id"], REQUEST_ID);
-    let body: Value = response.json().await.unwrap();
-    assert_eq!(body["details"][0]["requestId"], REQUEST_ID);
-    (status, body["code"].as_i64().unwrap(), body["message"].as_str().unwrap().to_owned())
-}
-
-async fn call(server: &Server, method: &str, path: &str, body: &str) -> (u16, i64, String) {
-    let sent = request(server, method, path).bearer_auth(TOKEN).body(body.to_owned()).send().await.unwrap();
-    error(sent).await
+fn path_of(below: &str) -> String {
+    format!("/claviger/v1/{below}")
 }
 
 #[tokio::test]
@@ -53,7 +36,8 @@ async fn no_path_is_served_without_a_valid_token() {
     for (path, methods) in ROUTES {
         for method in methods.split(", ") {
             for token in ["", "wrong"] {
-                let sent = request(&server, method, path).bearer_auth(token).body("not json").send().await.unwrap();
+                let sent =
+                    server.request(method, &path_of(path)).bearer_auth(token).body("not json").send().await.unwrap();
                 let (status, code, _) = error(sent).await;
                 assert_eq!((status, code), (401, 16), "{method} {path}");
             }
@@ -66,7 +50,7 @@ async fn a_wrong_method_is_405_with_the_right_ones() {
     let server = Server::start(false).await;
     for (path, methods) in ROUTES {
         for method in ["GET", "POST", "PUT", "DELETE"].into_iter().filter(|method| !methods.contains(method)) {
-            let sent = request(&server, method, path).bearer_auth(TOKEN).send().await.unwrap();
+            let sent = server.request(method, &path_of(path)).bearer_auth(TOKEN).send().await.unwrap();
             assert_eq!(sent.headers()["allow"], methods, "{method} {path}");
             assert_eq!(error(sent).await.0, 405);
         }
@@ -86,7 +70,7 @@ async fn a_wrong_method_is_405_with_the_right_ones() {
 #[tokio::test]
 async fn an_unknown_path_is_not_found(#[case] method: &str, #[case] path: &str) {
     let server = Server::start(false).await;
-    assert_eq!(call(&server, method, path, "").await, (404, 5, "no such path".into()));
+    assert_eq!(server.refused(method, &path_of(path), "").await, (404, 5, "no such path".into()));
 }
 
 #[rstest]
@@ -110,7 +94,7 @@ async fn an_id_that_was_never_handed_out_is_not_found(
     #[case] text: &str,
 ) {
     let server = Server::start(false).await;
-    assert_eq!(call(&server, method, path, body).await, (404, 5, text.into()));
+    assert_eq!(server.refused(method, &path_of(path), body).await, (404, 5, text.into()));
 }
 
 #[rstest]
@@ -139,7 +123,7 @@ async fn what_breaks_a_rule_of_the_message_is_an_invalid_argument(
     #[case] text: &str,
 ) {
     let server = Server::start(false).await;
-    let (status, code, message) = call(&server, method, path, body).await;
+    let (status, code, message) = server.refused(method, &path_of(path), body).await;
     assert_eq!((status, code), (400, 3), "{message}");
     assert!(message.starts_with(text), "{message}");
 }
@@ -149,7 +133,7 @@ async fn a_private_key_is_refused_without_being_repeated() {
     let server = Server::start(false).await;
     let private = rcgen::KeyPair::generate().unwrap().serialize_pem();
     let body = serde_json::json!({ "type": "certificate", "certificate": private }).to_string();
-    let (status, _, message) = call(&server, "POST", &format!("principals/{ID}/credentials"), &body).await;
+    let (status, _, message) = server.refused("POST", &path_of(&format!("principals/{ID}/credentials")), &body).await;
     assert!(status == 400 && message.contains("private key"), "{message}");
     assert!(private.lines().all(|line| line.starts_with('-') || !message.contains(line)), "{message}");
 }

@@ -26,7 +26,9 @@ use claviger::service::ports::{
 };
 use claviger::service::{AccessSettings, Kms, KmsParts, KmsSettings};
 use claviger::testing::ManualClock;
-use http::HeaderMap;
+use http::{HeaderMap, Method};
+use reqwest::{Client, RequestBuilder, Response};
+use serde_json::Value;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -78,6 +80,26 @@ impl Server {
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
+
+    pub fn request(&self, method: &str, path: &str) -> RequestBuilder {
+        Client::new().request(Method::from_bytes(method.as_bytes()).unwrap(), self.url(path))
+    }
+
+    /// How a request of the one caller is refused.
+    pub async fn refused(&self, method: &str, path: &str, body: &str) -> (u16, i64, String) {
+        let request = self.request(method, path).bearer_auth(TOKEN).body(body.to_owned());
+        error(request.send().await.unwrap()).await
+    }
+}
+
+/// HTTP status, gRPC code and message of an error.
+pub async fn error(response: Response) -> (u16, i64, String) {
+    let status = response.status().as_u16();
+    assert_eq!(response.headers()["content-type"], "application/json");
+    assert_eq!(response.headers()["x-request-id"], REQUEST_ID);
+    let body: Value = response.json().await.unwrap();
+    assert_eq!(body["details"][0]["requestId"], REQUEST_ID);
+    (status, body["code"].as_i64().unwrap(), body["message"].as_str().unwrap().to_owned())
 }
 
 impl Drop for Server {

@@ -1,7 +1,6 @@
 //! REST.
 
-use super::outage::{ADVERTISED, REQUEST_ID, Server, THROTTLED, TOKEN};
-use reqwest::{Client, Method, RequestBuilder, Response};
+use super::outage::{ADVERTISED, REQUEST_ID, Server, THROTTLED, TOKEN, error};
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -39,31 +38,12 @@ const ROUTES: [(&str, &str); 27] = [
     ("POST", "/claviger/v1/clock:confirm"),
 ];
 
-fn request(server: &Server, method: &str, path: &str) -> RequestBuilder {
-    Client::new().request(Method::from_bytes(method.as_bytes()).unwrap(), server.url(path))
-}
-
-/// HTTP status, gRPC code and message of an error.
-async fn error(response: Response) -> (u16, i64, String) {
-    let status = response.status().as_u16();
-    assert_eq!(response.headers()["content-type"], "application/json");
-    assert_eq!(response.headers()["x-request-id"], REQUEST_ID);
-    let body: Value = response.json().await.unwrap();
-    assert_eq!(body["details"][0]["requestId"], REQUEST_ID);
-    (status, body["code"].as_i64().unwrap(), body["message"].as_str().unwrap().to_owned())
-}
-
-async fn call(server: &Server, method: &str, path: &str, body: &str) -> (u16, i64, String) {
-    let sent = request(server, method, path).bearer_auth(TOKEN).body(body.to_owned()).send().await.unwrap();
-    error(sent).await
-}
-
 #[tokio::test]
 async fn no_route_is_served_without_a_valid_token() {
     let server = Server::start(false).await;
     for (method, path) in ROUTES {
         for authorization in [None, Some("Bearer wrong"), Some("Basic Z29vZC10b2tlbg==")] {
-            let mut request = request(&server, method, path).body("not json");
+            let mut request = server.request(method, path).body("not json");
             if let Some(value) = authorization {
                 request = request.header("authorization", value);
             }
@@ -78,7 +58,7 @@ async fn no_route_is_served_without_a_valid_token() {
 #[tokio::test]
 async fn the_error_body_has_the_documented_form() {
     let server = Server::start(false).await;
-    let body = request(&server, "GET", "/kms/v1/keys").send().await.unwrap().text().await.unwrap();
+    let body = server.request("GET", "/kms/v1/keys").send().await.unwrap().text().await.unwrap();
     insta::assert_snapshot!(body, @r#"{"code":16,"message":"a valid credential is required","details":[{"@type":"type.googleapis.com/google.rpc.RequestInfo","requestId":"request-1"}]}"#);
 }
 
@@ -96,7 +76,7 @@ async fn the_error_body_has_the_documented_form() {
 #[tokio::test]
 async fn an_unknown_path_is_not_found(#[case] method: &str, #[case] path: &str) {
     let server = Server::start(false).await;
-    assert_eq!(call(&server, method, path, "").await, (404, 5, "no such path".into()));
+    assert_eq!(server.refused(method, path, "").await, (404, 5, "no such path".into()));
 }
 
 #[rstest]
@@ -112,7 +92,7 @@ async fn an_unknown_path_is_not_found(#[case] method: &str, #[case] path: &str) 
 #[tokio::test]
 async fn a_wrong_method_is_405_with_the_right_ones(#[case] method: &str, #[case] path: &str, #[case] allow: &str) {
     let server = Server::start(false).await;
-    let response = request(&server, method, path).bearer_auth(TOKEN).send().await.unwrap();
+    let response = server.request(method, path).bearer_auth(TOKEN).send().await.unwrap();
     assert_eq!(response.headers()["allow"], allow);
     let (status, code, _) = error(response).await;
     assert_eq!((status, code), (405, 12));
@@ -147,7 +127,7 @@ async fn an_id_that_was_never_handed_out_is_not_found(
     #[case] text: &str,
 ) {
     let server = Server::start(false).await;
-    assert_eq!(call(&server, method, path, body).await, (404, 5, text.into()));
+    assert_eq!(server.refused(method, path, body).await, (404, 5, text.into()));
 }
 
 #[rstest]
@@ -223,7 +203,7 @@ async fn what_breaks_a_rule_of_the_message_is_an_invalid_argument(
     #[case] text: &str,
 ) {
     let server = Server::start(false).await;
-    let (status, code, message) = call(&server, method, path, body).await;
+    let (status, code, message) = server.refused(method, path, body).await;
     assert_eq!((status, code), (400, 3), "{message}");
     assert!(message.starts_with(text), "{message}");
 }
@@ -233,7 +213,7 @@ async fn an_id_over_50_characters_is_an_invalid_argument() {
     let server = Server::start(false).await;
     let long = "a".repeat(51);
     for path in [format!("/kms/v1/keys/{long}"), format!("/operations/{long}")] {
-        let (status, code, _) = call(&server, "GET", &path, "").await;
+        let (status, code, _) = server.refused("GET", &path, "").await;
         assert_eq!((status, code), (400, 3), "{path}");
     }
 }
@@ -252,7 +232,7 @@ async fn an_outage_is_unavailable_and_its_cause_stays_inside(
     #[case] body: &str,
 ) {
     let server = Server::start(false).await;
-    let (status, code, message) = call(&server, method, path, body).await;
+    let (status, code, message) = server.refused(method, path, body).await;
     assert_eq!((status, code), (503, 14), "{message}");
     assert!(!message.contains("SECRET-CAUSE"));
 }
@@ -260,7 +240,7 @@ async fn an_outage_is_unavailable_and_its_cause_stays_inside(
 #[tokio::test]
 async fn a_folder_that_cannot_exist_has_no_keys() {
     let server = Server::start(false).await;
-    let response = request(&server, "GET", "/kms/v1/keys?folderId=nobody").bearer_auth(TOKEN).send().await.unwrap();
+    let response = server.request("GET", "/kms/v1/keys?folderId=nobody").bearer_auth(TOKEN).send().await.unwrap();
     assert_eq!(response.status(), 200);
     assert_eq!(response.json::<Value>().await.unwrap(), json!({}));
 }
@@ -276,7 +256,7 @@ async fn a_folder_that_cannot_exist_has_no_keys() {
 #[tokio::test]
 async fn json_is_taken_under_its_names_and_from_plain_curl(#[case] content_type: &str, #[case] expected: u16) {
     let server = Server::start(false).await;
-    let request = request(&server, "POST", &format!("/kms/v1/keys/{ID}:encrypt")).bearer_auth(TOKEN);
+    let request = server.request("POST", &format!("/kms/v1/keys/{ID}:encrypt")).bearer_auth(TOKEN);
     let response = request.header("content-type", content_type).body(r#"{"plaintext":"aGk="}"#).send().await.unwrap();
     assert_eq!(error(response).await.0, expected);
 }
@@ -284,7 +264,7 @@ async fn json_is_taken_under_its_names_and_from_plain_curl(#[case] content_type:
 #[tokio::test]
 async fn a_throttled_caller_is_told_when_to_come_back() {
     let server = Server::start(false).await;
-    let response = request(&server, "GET", "/kms/v1/keys").bearer_auth(THROTTLED).send().await.unwrap();
+    let response = server.request("GET", "/kms/v1/keys").bearer_auth(THROTTLED).send().await.unwrap();
     assert_eq!(response.headers()["retry-after"], "1");
     assert_eq!(error(response).await, (429, 8, "too many failed attempts".into()));
 }
@@ -294,16 +274,16 @@ async fn an_oversize_body_is_refused_and_the_server_stays_up() {
     let server = Server::start(false).await;
     let body = format!(r#"{{"plaintext":"{}"}}"#, "A".repeat(4 * 1024 * 1024));
     let path = format!("/kms/v1/keys/{ID}:encrypt");
-    let (status, code, message) = call(&server, "POST", &path, &body).await;
+    let (status, code, message) = server.refused("POST", &path, &body).await;
     assert_eq!((status, code), (400, 3), "{message}");
-    assert_eq!(call(&server, "GET", "/kms/v1/keys/x", "").await.0, 404);
+    assert_eq!(server.refused("GET", "/kms/v1/keys/x", "").await.0, 404);
 }
 
 #[tokio::test]
 async fn an_id_that_is_not_utf_8_was_never_handed_out() {
     let server = Server::start(false).await;
     for path in ["/kms/v1/keys/%ff", "/kms/v1/keys/%ff/versions", "/operations/%ff", "/endpoints/%ff"] {
-        assert_eq!(call(&server, "GET", path, "").await.1, 5, "{path}");
+        assert_eq!(server.refused("GET", path, "").await.1, 5, "{path}");
     }
 }
 
@@ -311,10 +291,10 @@ async fn an_id_that_is_not_utf_8_was_never_handed_out() {
 async fn deep_nesting_is_refused_and_the_server_stays_up() {
     let server = Server::start(false).await;
     let body = format!(r#"{{"x":null,"labels":{}"#, r#"{"a":"#.repeat(100_000));
-    assert_eq!(call(&server, "POST", "/kms/v1/keys", &body).await.0, 400);
+    assert_eq!(server.refused("POST", "/kms/v1/keys", &body).await.0, 400);
     let nulls = format!(r#"{{"name":null,"labels":{}"#, "[".repeat(100_000));
-    assert_eq!(call(&server, "POST", "/kms/v1/keys", &nulls).await.0, 400);
-    assert_eq!(call(&server, "GET", "/kms/v1/keys/x", "").await.0, 404);
+    assert_eq!(server.refused("POST", "/kms/v1/keys", &nulls).await.0, 400);
+    assert_eq!(server.refused("GET", "/kms/v1/keys/x", "").await.0, 404);
 }
 
 #[tokio::test]
@@ -325,7 +305,7 @@ async fn what_is_not_implemented_says_so_after_authentication() {
         ("POST", "/kms/v1/asymmetricEncryptionKeys", asymmetric),
         ("POST", "/kms/v1/asymmetricSignatureKeys/x:signHash", asymmetric),
     ] {
-        assert_eq!(call(&server, method, path, "").await, (501, 12, text.into()), "{method} {path}");
+        assert_eq!(server.refused(method, path, "").await, (501, 12, text.into()), "{method} {path}");
     }
 }
 
@@ -333,15 +313,15 @@ async fn what_is_not_implemented_says_so_after_authentication() {
 async fn discovery_needs_no_token_and_ignores_a_wrong_one() {
     let server = Server::start(false).await;
     for authorization in ["", "Bearer wrong"] {
-        let request = request(&server, "GET", "/endpoints").header("authorization", authorization);
+        let request = server.request("GET", "/endpoints").header("authorization", authorization);
         let response = request.send().await.unwrap();
         assert_eq!(response.headers()["x-request-id"], REQUEST_ID);
         let at = |id: &str| json!({"id": id, "address": ADVERTISED});
         let all = ["kms", "kms-crypto", "operation", "iam", "endpoint"].map(at);
         assert_eq!(response.json::<Value>().await.unwrap(), json!({"endpoints": all}));
     }
-    let one = request(&server, "GET", "/endpoints/kms-crypto").send().await.unwrap();
+    let one = server.request("GET", "/endpoints/kms-crypto").send().await.unwrap();
     assert_eq!(one.json::<Value>().await.unwrap(), json!({"id": "kms-crypto", "address": ADVERTISED}));
-    let unknown = request(&server, "GET", "/endpoints/compute").send().await.unwrap();
+    let unknown = server.request("GET", "/endpoints/compute").send().await.unwrap();
     assert_eq!(error(unknown).await, (404, 5, "endpoint \"compute\" not found".into()));
 }
