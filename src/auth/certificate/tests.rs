@@ -1,3 +1,5 @@
+//! Certificates and public keys: what is read, and what is refused with which reason.
+
 use super::*;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

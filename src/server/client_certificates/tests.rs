@@ -1,3 +1,5 @@
+//! Handshakes of real clients with certificates of all kinds.
+
 use super::*;
 use crate::server::tls::{Identity, server_config};
 use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ED25519, PKCS_RSA_SHA256, PublicKeyData};

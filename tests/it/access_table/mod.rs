@@ -1,5 +1,7 @@
 //! Every role on every level tries every operation on every kind of resource, over the wire. What is expected are the
-//! tables of docs/access.md: they are read from there.
+//! tables of docs/access.md: they are read from there. This is the proof that the documents are right and that every path
+//! asks for the permission that they say; its keys are inactive and protected, so that nothing is done. What allowed use
+//! cases do, and what re-encryption needs of its other key, is tried in `service::access`.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
 mod calls;

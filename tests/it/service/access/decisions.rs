@@ -1,4 +1,6 @@
-//! Every role on every level against every use case on a key.
+//! Every role on every level against every use case on a key, by what the code says that roles permit: on live keys with
+//! something to decrypt, and with each end of a re-encryption by itself. That the documents say the same is tried over the
+//! wire, in `access_table`.
 
 use super::super::{Service, in_own_process, settings};
 use super::{Object, Op, World, encrypt, is_denied, run};
