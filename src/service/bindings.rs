@@ -3,6 +3,7 @@
 //! In: the resource and the new set, or changes of it. Out: exactly what is bound there, or the operation record. Called
 //! by the dialects.
 
+use super::change::retried;
 use super::error::ServiceError;
 use super::kms::Kms;
 use super::ports::{BindingScope, Change, Principal, Stored};
@@ -12,8 +13,6 @@ use crate::domain::error::ValueError;
 use crate::domain::id::KeyId;
 use crate::domain::operation::{Operation, OperationKind, Snapshot};
 
-/// How often a change is tried while others change the same rows. In this process they take turns.
-const TRIES: u32 = 5;
 const LOCKED_OUT: &str = "after this change nobody could change the access bindings of the service any more: \
     keep kms.admin for a user account or service account that exists";
 
@@ -73,15 +72,7 @@ impl Kms {
         change: impl Fn(BindingSet) -> Result<BindingSet, ValueError> + Send + Sync,
     ) -> Result<Option<Operation>, ServiceError> {
         let change = &change;
-        let act = || async move {
-            for _ in 1..TRIES {
-                match self.change_once(ctx, scope, kind, change).await {
-                    Err(ServiceError::Conflict) => {}
-                    done => return done,
-                }
-            }
-            self.change_once(ctx, scope, kind, change).await
-        };
+        let act = || retried(|| self.change_once(ctx, scope, kind, change));
         match scope {
             BindingScope::Service => self.on_service(ctx, Permission::SetBindings, act).await,
             BindingScope::Folder(id) => self.on_folder(ctx, Permission::SetBindings, id, act).await,

@@ -1,5 +1,5 @@
 //! What all changes of a key have in common: read the rows anew under the key's lock, decide, commit, and
-//! drop what memory holds of them.
+//! drop what memory holds of them. And what is done where another change of the same rows came first.
 
 use super::error::{Missing, ServiceError};
 use super::key_cache::KeyLock;
@@ -10,7 +10,28 @@ use crate::domain::id::{KeyId, MaterialId, OperationId, PrincipalId};
 use crate::domain::key::Key;
 use crate::domain::operation::{KeyView, Operation, OperationKind, Snapshot, VersionView};
 use crate::domain::version::KeyVersion;
+use std::future::Future;
 use std::sync::Arc;
+
+/// How often a change is tried while others change the same rows. In this process they mostly take turns.
+const TRIES: u32 = 5;
+
+/// Makes a change that reads what it depends on; if another one came first, once more.
+///
+/// # Errors
+/// [`ServiceError::Conflict`] if others came first every time, and those of the change.
+pub(super) async fn retried<T, Fut>(change: impl Fn() -> Fut) -> Result<T, ServiceError>
+where
+    Fut: Future<Output = Result<T, ServiceError>>,
+{
+    for _ in 1..TRIES {
+        match change().await {
+            Err(ServiceError::Conflict) => {}
+            done => return done,
+        }
+    }
+    change().await
+}
 
 impl Kms {
     /// The key as it is stored now.
@@ -109,5 +130,39 @@ impl Kms {
         ];
         self.commit_key(lock, key_id, Some(version_id), changes).await?;
         Ok(operation)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+
+    /// How a change ends before which others come this often, and how often it was tried.
+    async fn beaten(times: u32) -> (Result<(), ServiceError>, u32) {
+        let tried = Cell::new(0);
+        let change = || async {
+            tried.set(tried.get() + 1);
+            if tried.get() > times { Ok(()) } else { Err(ServiceError::Conflict) }
+        };
+        (retried(change).await, tried.get())
+    }
+
+    #[tokio::test]
+    async fn a_change_that_others_came_before_is_made_anew_some_times() {
+        assert!(matches!(beaten(0).await, (Ok(()), 1)));
+        assert!(matches!(beaten(4).await, (Ok(()), 5)));
+        assert!(matches!(beaten(5).await, (Err(ServiceError::Conflict), 5)));
+    }
+
+    #[tokio::test]
+    async fn another_failure_ends_a_change_at_once() {
+        let tried = Cell::new(0);
+        let change = || async {
+            tried.set(tried.get() + 1);
+            Err::<(), _>(ServiceError::Denied)
+        };
+        assert!(matches!(retried(change).await, Err(ServiceError::Denied)));
+        assert_eq!(tried.get(), 1);
     }
 }

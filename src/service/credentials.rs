@@ -1,5 +1,6 @@
 //! Credentials of principals. A principal may have several at once, so that they can be replaced without a gap.
 
+use super::change::retried;
 use super::directory::{Turn, is_in_force};
 use super::error::{Missing, ServiceError};
 use super::identity::{IssueCredential, IssuedCredential, NewCredential, ShownSecret, checked_name};
@@ -7,7 +8,6 @@ use super::kms::Kms;
 use super::ports::{
     Change, CredentialLookup, CredentialRecord, CredentialSecret, CredentialView, Cursor, Page, Principal, Stored,
 };
-use super::principals::TRIES;
 use super::request::RequestContext;
 use crate::domain::access::{Permission, PrincipalKind};
 use crate::domain::id::{CredentialId, PrincipalId};
@@ -167,13 +167,7 @@ impl Kms {
         id: CredentialId,
     ) -> Result<CredentialView, ServiceError> {
         self.limits.count_request(ctx.caller.principal_id)?;
-        for _ in 1..TRIES {
-            match self.try_to_revoke(ctx, id).await {
-                Err(ServiceError::Conflict) => {}
-                done => return done,
-            }
-        }
-        self.try_to_revoke(ctx, id).await
+        retried(|| self.try_to_revoke(ctx, id)).await
     }
 
     async fn try_to_revoke(&self, ctx: &RequestContext, id: CredentialId) -> Result<CredentialView, ServiceError> {

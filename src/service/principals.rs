@@ -1,5 +1,6 @@
 //! People and service accounts.
 
+use super::change::retried;
 use super::directory::Turn;
 use super::error::{Missing, ServiceError};
 use super::identity::{CreatePrincipal, checked_name};
@@ -8,9 +9,6 @@ use super::ports::{BindingScope, Change, CredentialRecord, Cursor, Page, Princip
 use super::request::RequestContext;
 use crate::domain::access::{BindingSet, Decision, Grants, Permission, PrincipalKind, Resource};
 use crate::domain::id::{FolderId, PrincipalId};
-
-/// How often a change is tried while others change the same rows.
-pub(super) const TRIES: u32 = 5;
 
 impl Kms {
     /// Creates a principal without credentials and roles.
@@ -72,16 +70,8 @@ impl Kms {
     /// [`ServiceError::NotFound`], [`ServiceError::Denied`], [`ServiceError::Invalid`] for the caller itself and if nobody
     /// could change the service's bindings any more, and those of the store.
     pub async fn delete_principal(&self, ctx: &RequestContext, id: PrincipalId) -> Result<Principal, ServiceError> {
-        self.on_principal(ctx, Permission::ManagePrincipals, id, |_| async {
-            for _ in 1..TRIES {
-                match self.try_to_delete(ctx, id).await {
-                    Err(ServiceError::Conflict) => {}
-                    done => return done,
-                }
-            }
-            self.try_to_delete(ctx, id).await
-        })
-        .await
+        let act = |_| retried(|| self.try_to_delete(ctx, id));
+        self.on_principal(ctx, Permission::ManagePrincipals, id, act).await
     }
 
     async fn try_to_delete(&self, ctx: &RequestContext, id: PrincipalId) -> Result<Principal, ServiceError> {

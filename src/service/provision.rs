@@ -3,10 +3,10 @@
 
 pub use super::new_secret::{TOKEN_PREFIX, token_sha256};
 
+use super::change::retried;
 use super::error::ServiceError;
 use super::kms::Kms;
 use super::ports::{BindingScope, Change, CredentialRecord, Folder, Principal, Stored};
-use super::principals::TRIES;
 use crate::domain::access::{Binding, BindingDelta, BindingSet, Grants, Permission, PrincipalKind, Role, Subject};
 use crate::domain::id::{CredentialId, MaterialId, PrincipalId};
 use crate::domain::time::Timestamp;
@@ -115,22 +115,18 @@ impl Kms {
         roles: &[Role],
     ) -> Result<Administration, ServiceError> {
         let administrator = self.new_principal(folder.id, PrincipalKind::User, name.to_owned());
-        let mut tries = 1..TRIES;
-        loop {
+        let appointed = &administrator;
+        retried(|| async move {
             let Stored { value, row_seq } = self.store.bindings(BindingScope::Service).await?;
-            let value = value.changed(bound(&administrator, roles).map(BindingDelta::Add))?;
+            let value = value.changed(bound(appointed, roles).map(BindingDelta::Add))?;
             let changes = vec![
-                Change::InsertPrincipal(administrator.clone()),
+                Change::InsertPrincipal(appointed.clone()),
                 Change::PutBindings(BindingScope::Service, Stored { value, row_seq }),
             ];
-            match self.directory.commit(changes).await {
-                Err(ServiceError::Conflict) if tries.next().is_some() => {}
-                done => {
-                    done?;
-                    return Ok(Administration { folder: folder.clone(), administrator, in_office: true });
-                }
-            }
-        }
+            self.directory.commit(changes).await
+        })
+        .await?;
+        Ok(Administration { folder: folder.clone(), administrator, in_office: true })
     }
 
     /// Makes invocation counters for the internal GCM keys of the token. Once, right after the ceremony.
