@@ -62,6 +62,8 @@ fn the_token_of_a_login_does_not_outlive_its_key() {
         assert!(knows(office.kms(), &token.text).await);
         office.revoke(kid).await;
         assert!(!knows(office.kms(), &token.text).await && knows(office.kms(), &beside.text).await);
+        let found = office.kms().directory().login_key(kid).await.unwrap();
+        assert_eq!(found, Recognised::Refused(Some(account.id)), "a failure with it is counted for its principal");
         let late = office.kms().directory().login(&caller).await;
         assert!(matches!(late, Err(ServiceError::Unauthenticated)), "{late:?}");
     });
