@@ -39,7 +39,7 @@ impl Authenticator for Credentials {
             Presented::Nothing => Recognised::Refused(None),
         };
         match recognised {
-            Recognised::Caller(caller) => Ok(caller),
+            Recognised::InForce(caller) => Ok(caller),
             Recognised::Refused(principal) => Err(self.attempts.failed(peer.map(|peer| peer.address), principal)),
         }
     }

@@ -16,7 +16,7 @@ use super::{Logins, Peer};
 use crate::domain::access::Caller;
 use crate::domain::id::CredentialId;
 use crate::domain::time::Timestamp;
-use crate::service::directory::{Directory, LoginKey};
+use crate::service::directory::{Directory, LoginKey, Recognised};
 use crate::service::error::ServiceError;
 use crate::service::identity::LoginToken;
 use crate::service::ports::Clock;
@@ -63,10 +63,22 @@ impl Logins for JwtLogins {
     async fn exchange(&self, jwt: &str, peer: Option<&Peer>) -> Result<LoginToken, ServiceError> {
         let address = peer.map(|peer| peer.address);
         let Some(kid) = key_id(jwt) else { return Err(self.attempts.failed(address, None)) };
-        let key = self.directory.login_key(kid).await?;
-        match self.rules.accept(jwt, key.as_ref(), self.clock.now()) {
+        let (key, principal) = match self.directory.login_key(kid).await? {
+            Recognised::InForce(key) => {
+                let principal = key.caller.principal_id;
+                (Some(key), Some(principal))
+            }
+            Recognised::Refused(principal) => (None, principal),
+        };
+        let accepted = self.rules.accept(jwt, key.as_ref(), self.clock.now());
+        let token = match accepted {
             Some(caller) => self.directory.login(caller).await,
-            None => Err(self.attempts.failed(address, key.map(|key| key.caller.principal_id))),
+            None => Err(ServiceError::Unauthenticated),
+        };
+        match token {
+            // Also if the key was revoked a moment ago.
+            Err(ServiceError::Unauthenticated) => Err(self.attempts.failed(address, principal)),
+            other => other,
         }
     }
 }

@@ -71,10 +71,7 @@ struct Entry {
 }
 
 /// What was found under the name that a request gave.
-enum Found {
-    InForce(Arc<Entry>),
-    Refused(Option<PrincipalId>),
-}
+type Found = Recognised<Arc<Entry>>;
 
 /// Keeps other changes of principals and credentials away until its last copy is dropped.
 #[derive(Clone)]
@@ -82,11 +79,21 @@ pub(super) struct Turn(#[expect(dead_code, reason = "held, never read")] Arc<Own
 
 /// Whether a credential is one of ours that is in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Recognised {
-    /// It is.
-    Caller(Caller),
+pub enum Recognised<T = Caller> {
+    /// It is: who presents it, or what it is verified with.
+    InForce(T),
     /// It is not. Callers learn nothing more; the failure is counted for the principal that it once was issued to.
     Refused(Option<PrincipalId>),
+}
+
+impl<T> Recognised<T> {
+    /// What is in force, if it is.
+    pub fn in_force(self) -> Option<T> {
+        match self {
+            Self::InForce(value) => Some(value),
+            Self::Refused(_) => None,
+        }
+    }
 }
 
 /// The public half of a service account's key pair.
@@ -153,15 +160,18 @@ impl Directory {
         Ok(self.recognise(found))
     }
 
-    /// The key that a JWT with this `kid` is signed with; `None` if there is none in force.
+    /// The key that a JWT with this `kid` is signed with.
     ///
     /// # Errors
     /// The store's.
-    pub async fn login_key(&self, kid: CredentialId) -> Result<Option<LoginKey>, ServiceError> {
+    pub async fn login_key(&self, kid: CredentialId) -> Result<Recognised<LoginKey>, ServiceError> {
         let found = self.find(CredentialLookup::Id(kid)).await?.keep(is_public_key);
-        let Some(entry) = found.in_force() else { return Ok(None) };
-        let CredentialSecret::PublicKey(spki) = &entry.record.secret else { return Ok(None) };
-        Ok(Some(LoginKey { caller: entry.caller.clone(), spki: spki.clone() }))
+        let entry = match found {
+            Recognised::InForce(entry) => entry,
+            Recognised::Refused(principal) => return Ok(Recognised::Refused(principal)),
+        };
+        let CredentialSecret::PublicKey(spki) = &entry.record.secret else { return Ok(Recognised::Refused(None)) };
+        Ok(Recognised::InForce(LoginKey { caller: entry.caller.clone(), spki: spki.clone() }))
     }
 
     /// A token for who has just logged in with a key of a service account. It ends with the key's own end, and with
@@ -171,7 +181,7 @@ impl Directory {
     /// [`ServiceError::Unauthenticated`] if the key is not in force any more, and those of the store.
     pub async fn login(&self, caller: &Caller) -> Result<LoginToken, ServiceError> {
         let found = self.find(CredentialLookup::Id(caller.credential_id)).await?.keep(is_public_key);
-        let entry = found.in_force().ok_or(ServiceError::Unauthenticated)?;
+        let Recognised::InForce(entry) = found else { return Err(ServiceError::Unauthenticated) };
         self.note_use(&entry);
         let end = self.clock.now().plus(self.login_period);
         let expires_at = entry.record.expires_at.map_or(end, |last| last.min(end));
@@ -187,18 +197,23 @@ impl Directory {
         Ok(parent.keep(|record| is_public_key(record) && now < claim.expires_at))
     }
 
-    /// The access key pair with this public id; `None` if there is none in force. Whoever has verified a signature with
-    /// it calls [`accepted`](Self::accepted).
+    /// The access key pair with this public id. Whoever has verified a signature with it calls
+    /// [`accepted`](Self::accepted).
     ///
     /// # Errors
     /// Those of store and token.
-    pub async fn access_key(&self, access_key_id: &str) -> Result<Option<AccessKey>, ServiceError> {
+    pub async fn access_key(&self, access_key_id: &str) -> Result<Recognised<AccessKey>, ServiceError> {
         let found = self.find(CredentialLookup::AccessKeyId(access_key_id.to_owned())).await?;
-        let Some(entry) = found.in_force() else { return Ok(None) };
-        let CredentialSecret::AccessKey { sealed, .. } = &entry.record.secret else { return Ok(None) };
+        let entry = match found {
+            Recognised::InForce(entry) => entry,
+            Recognised::Refused(principal) => return Ok(Recognised::Refused(principal)),
+        };
+        let CredentialSecret::AccessKey { sealed, .. } = &entry.record.secret else {
+            return Ok(Recognised::Refused(None));
+        };
         let open = || self.token.open_secret(entry.record.id, sealed.clone());
         let secret = entry.secret.get_or_try_init(open).await?.clone();
-        Ok(Some(AccessKey { caller: entry.caller.clone(), secret, entry: Arc::clone(&entry) }))
+        Ok(Recognised::InForce(AccessKey { caller: entry.caller.clone(), secret, entry: Arc::clone(&entry) }))
     }
 
     /// Takes note that a request was signed with this access key.
@@ -220,11 +235,11 @@ impl Directory {
 
     fn recognise(&self, found: Found) -> Recognised {
         match found {
-            Found::InForce(entry) => {
+            Recognised::InForce(entry) => {
                 self.note_use(&entry);
-                Recognised::Caller(entry.caller.clone())
+                Recognised::InForce(entry.caller.clone())
             }
-            Found::Refused(principal_id) => Recognised::Refused(principal_id),
+            Recognised::Refused(principal) => Recognised::Refused(principal),
         }
     }
 
@@ -349,13 +364,6 @@ impl Found {
         match self {
             Self::InForce(entry) if !good(&entry.record) => Self::Refused(Some(entry.caller.principal_id)),
             other => other,
-        }
-    }
-
-    fn in_force(self) -> Option<Arc<Entry>> {
-        match self {
-            Self::InForce(entry) => Some(entry),
-            Self::Refused(_) => None,
         }
     }
 }

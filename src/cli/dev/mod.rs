@@ -121,7 +121,7 @@ async fn administration(core: &Core) -> anyhow::Result<Administration> {
 async fn token_of(kms: &Kms, administrator: &Principal, file: &Path) -> anyhow::Result<Zeroizing<String>> {
     if let Some(token) = credentials::read_token(file).context("credentials.env")? {
         let recognised = kms.directory().by_token(&token).await.context("credentials")?;
-        if matches!(recognised, Recognised::Caller(caller) if caller.principal_id == administrator.id) {
+        if matches!(recognised, Recognised::InForce(caller) if caller.principal_id == administrator.id) {
             return Ok(token);
         }
     }

@@ -112,6 +112,30 @@ async fn every_role_does_with_the_service_what_the_table_says_and_nothing_else()
     assert_none(&differences(calls).await);
 }
 
+/// The medians of many requests, taken in turns so that whatever else this machine does concerns both alike. What the two
+/// cost in database reads is counted elsewhere, to the number; this finds what does not show in such counts.
+#[tokio::test]
+async fn a_hidden_key_and_an_unknown_one_take_about_as_long() {
+    const TURNS: usize = 300;
+    let home = Home::new();
+    let world = World::new(home.start().await).await;
+    let stranger = world.stranger().await;
+    let mut micros: [Vec<u128>; 2] = Default::default();
+    for _ in 0..TURNS {
+        for (target, micros) in [Target::Own, Target::Unknown].into_iter().zip(&mut micros) {
+            let call = world.key_call(&stranger, "Get", target);
+            let watch = claviger::telemetry::Stopwatch::start();
+            assert_eq!(call.answer().await.status, 404);
+            micros.push(watch.elapsed().as_micros());
+        }
+    }
+    let [hidden, unknown] = micros.map(|mut all| {
+        all.sort_unstable();
+        all[TURNS / 2]
+    });
+    assert!(hidden < unknown * 3 / 2 && unknown < hidden * 3 / 2, "hidden {hidden} us, unknown {unknown} us");
+}
+
 #[tokio::test]
 async fn a_hidden_key_and_an_unknown_one_are_answered_alike_to_the_letter() {
     let home = Home::new();

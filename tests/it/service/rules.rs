@@ -259,7 +259,7 @@ fn tokens_are_valid_until_they_expire_or_are_revoked() {
         let short = service.kms.issue_token(&principal, "short", Some(expires_at)).await.unwrap();
         let long = service.kms.issue_token(&principal, "long", None).await.unwrap();
         let directory = service.kms.directory();
-        let known = async |text: &str| matches!(directory.by_token(text).await.unwrap(), Recognised::Caller(_));
+        let known = async |text: &str| matches!(directory.by_token(text).await.unwrap(), Recognised::InForce(_));
         assert!(known(&short.text).await && known(&long.text).await && !known("clv1_unknown").await);
         service.clock.advance(DAY);
         assert!(!known(&short.text).await && known(&long.text).await);

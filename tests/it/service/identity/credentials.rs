@@ -120,7 +120,7 @@ fn unknown_wrong_and_ended_credentials_are_refused_alike() {
         }
         assert_eq!(directory.by_certificate(CERTIFICATE).await.unwrap(), Recognised::Refused(None));
         for unknown in ["", "CLVA", "CLVAAAAAAAAAAAAAAAAA", &access_key_id.to_lowercase(), "AKIAAAAAAAAAAAAAAAAA"] {
-            assert!(directory.access_key(unknown).await.unwrap().is_none(), "{unknown}");
+            assert!(directory.access_key(unknown).await.unwrap().in_force().is_none(), "{unknown}");
         }
         let mut wrong = secret;
         let first = if wrong.starts_with('A') { "B" } else { "A" };
@@ -128,12 +128,13 @@ fn unknown_wrong_and_ended_credentials_are_refused_alike() {
         let wrong = Shown::AccessKey { id: access_key_id.clone(), secret: wrong };
         assert!(!office.accepts(&wrong).await);
         for kid in [token_id, key_id, CredentialId::from_bytes([9; 16])] {
-            assert_eq!(directory.login_key(kid).await.unwrap(), None, "no key of a service account");
+            let found = directory.login_key(kid).await.unwrap();
+            assert_eq!(found.in_force(), None, "no key of a service account");
         }
         office.revoke(token_id).await;
         assert_eq!(directory.by_token(&token).await.unwrap(), Recognised::Refused(Some(account.id)));
         office.revoke(key_id).await;
-        assert!(directory.access_key(&access_key_id).await.unwrap().is_none());
+        assert!(directory.access_key(&access_key_id).await.unwrap().in_force().is_none());
     });
 }
 

@@ -96,7 +96,7 @@ fn a_certificate_is_one_credential_at_a_time() {
         assert!(!office.accepts(&Shown::Certificate(CERTIFICATE)).await);
         let renewed = issue(&one, office.kms().now().plus(DAY)).await.unwrap().record;
         let caller = office.kms().directory().by_certificate(CERTIFICATE).await.unwrap();
-        let claviger::service::directory::Recognised::Caller(caller) = caller else { unreachable!("{caller:?}") };
+        let claviger::service::directory::Recognised::InForce(caller) = caller else { unreachable!("{caller:?}") };
         assert_eq!((caller.principal_id, caller.credential_id), (one.id, renewed.id));
         let closed = office.kms().credential(office.root(), second.id).await.unwrap().record;
         assert!(closed.revoked_at.is_some(), "what had expired made room");

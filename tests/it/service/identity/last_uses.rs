@@ -23,7 +23,7 @@ async fn present(office: &Office, shown: &Shown) {
     assert!(office.accepts(shown).await);
     if let Shown::AccessKey { id, .. } = shown {
         let directory = office.kms().directory();
-        directory.accepted(&directory.access_key(id).await.unwrap().unwrap());
+        directory.accepted(&directory.access_key(id).await.unwrap().in_force().unwrap());
     }
 }
 

@@ -28,7 +28,7 @@ fn the_token_of_a_login_stands_for_the_key_until_its_period_is_over() {
         let another = log_in(office.kms(), kid).await.unwrap();
         assert!(token.text != another.text, "two logins at one instant");
         assert_eq!(token.expires_at, office.kms().now().plus(HOUR));
-        let Recognised::Caller(caller) = office.kms().directory().by_token(&token.text).await.unwrap() else {
+        let Recognised::InForce(caller) = office.kms().directory().by_token(&token.text).await.unwrap() else {
             unreachable!("it is valid");
         };
         let expected = Caller { credential_id: kid, ..office.as_caller(&account).caller };
@@ -58,10 +58,12 @@ fn the_token_of_a_login_does_not_outlive_its_key() {
         let (other, _) = office.issue(&account, public_key()).await;
         let token = log_in(office.kms(), kid).await.unwrap();
         let beside = log_in(office.kms(), other).await.unwrap();
-        let caller = office.kms().directory().login_key(kid).await.unwrap().unwrap().caller;
+        let caller = office.kms().directory().login_key(kid).await.unwrap().in_force().unwrap().caller;
         assert!(knows(office.kms(), &token.text).await);
         office.revoke(kid).await;
         assert!(!knows(office.kms(), &token.text).await && knows(office.kms(), &beside.text).await);
+        let found = office.kms().directory().login_key(kid).await.unwrap();
+        assert_eq!(found, Recognised::Refused(Some(account.id)), "a failure with it is counted for its principal");
         let late = office.kms().directory().login(&caller).await;
         assert!(matches!(late, Err(ServiceError::Unauthenticated)), "{late:?}");
     });
@@ -113,7 +115,7 @@ fn only_keys_of_service_accounts_log_in() {
         let account = office.account().await;
         let (id, shown) = office.issue(&account, NewCredential::ApiToken).await;
         let Shown::Token(text) = shown else { unreachable!() };
-        let Recognised::Caller(caller) = office.kms().directory().by_token(&text).await.unwrap() else {
+        let Recognised::InForce(caller) = office.kms().directory().by_token(&text).await.unwrap() else {
             unreachable!("it is valid");
         };
         assert_eq!(caller.credential_id, id);

@@ -159,9 +159,11 @@ async fn accepts(kms: &Kms, shown: &Shown) -> bool {
     let directory = kms.directory();
     match shown {
         Shown::Token(text) => knows(kms, text).await,
-        Shown::Certificate(sha256) => matches!(directory.by_certificate(*sha256).await.unwrap(), Recognised::Caller(_)),
+        Shown::Certificate(sha256) => {
+            matches!(directory.by_certificate(*sha256).await.unwrap(), Recognised::InForce(_))
+        }
         Shown::AccessKey { id, secret } => {
-            let key = directory.access_key(id).await.unwrap();
+            let key = directory.access_key(id).await.unwrap().in_force();
             key.is_some_and(|key| key.secret.as_slice() == secret.as_bytes())
         }
         Shown::PublicKey(id) => match log_in(kms, *id).await {
@@ -172,12 +174,12 @@ async fn accepts(kms: &Kms, shown: &Shown) -> bool {
 }
 
 async fn knows(kms: &Kms, token: &str) -> bool {
-    matches!(kms.directory().by_token(token).await.unwrap(), Recognised::Caller(_))
+    matches!(kms.directory().by_token(token).await.unwrap(), Recognised::InForce(_))
 }
 
 /// As who has verified the signature of a JWT with this `kid`.
 async fn log_in(kms: &Kms, kid: CredentialId) -> Option<LoginToken> {
-    let key = kms.directory().login_key(kid).await.unwrap()?;
+    let key = kms.directory().login_key(kid).await.unwrap().in_force()?;
     assert_eq!(key.spki, SPKI);
     Some(kms.directory().login(&key.caller).await.unwrap())
 }
