@@ -28,6 +28,7 @@ const SWEEP_SECONDS: u64 = 60;
 /// How often that is tried when there are too many.
 const CROWDED_SWEEP_SECONDS: u64 = 1;
 const TOO_MANY: &str = "too many failed attempts to authenticate: try again in a minute";
+const RETRY_AFTER_SECONDS: u32 = 60;
 
 /// Counts failed attempts.
 pub struct FailedAttempts {
@@ -89,7 +90,10 @@ impl FailedAttempts {
             source && principal
         });
         metrics::authentication_failed(!within);
-        if within { ServiceError::Unauthenticated } else { ServiceError::Throttled(TOO_MANY) }
+        if within {
+            return ServiceError::Unauthenticated;
+        }
+        ServiceError::Throttled { text: TOO_MANY, retry_after_s: RETRY_AFTER_SECONDS }
     }
 
     /// Forgets who has been quiet for a minute, now and then.
@@ -189,7 +193,7 @@ mod tests {
 
     fn throttled(error: &ServiceError) -> bool {
         match error {
-            ServiceError::Throttled(TOO_MANY) => true,
+            ServiceError::Throttled { text: TOO_MANY, retry_after_s: RETRY_AFTER_SECONDS } => true,
             ServiceError::Unauthenticated => false,
             other => panic!("{other:?}"),
         }
