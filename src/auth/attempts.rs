@@ -14,6 +14,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 const TOO_MANY: &str = "too many failed attempts to authenticate: try again in a minute";
+const RETRY_AFTER_SECONDS: u32 = 60;
 
 /// Counts failed attempts.
 pub struct FailedAttempts(Option<Limits>);
@@ -66,7 +67,10 @@ impl FailedAttempts {
             source && principal
         });
         metrics::authentication_failed(!within);
-        if within { ServiceError::Unauthenticated } else { ServiceError::Throttled(TOO_MANY) }
+        if within {
+            return ServiceError::Unauthenticated;
+        }
+        ServiceError::Throttled { text: TOO_MANY, retry_after_s: RETRY_AFTER_SECONDS }
     }
 }
 
@@ -97,7 +101,7 @@ mod tests {
 
     fn throttled(error: &ServiceError) -> bool {
         match error {
-            ServiceError::Throttled(TOO_MANY) => true,
+            ServiceError::Throttled { text: TOO_MANY, retry_after_s: RETRY_AFTER_SECONDS } => true,
             ServiceError::Unauthenticated => false,
             other => panic!("{other:?}"),
         }

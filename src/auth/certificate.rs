@@ -9,12 +9,15 @@
 use crate::domain::time::Timestamp;
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
-use aws_lc_rs::signature::{ParsedPublicKey, RSA_PSS_2048_8192_SHA256, RsaPublicKeyComponents};
-use x509_parser::oid_registry::OID_PKCS1_RSAENCRYPTION;
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_ASN1, ECDSA_P384_SHA384_ASN1, ECDSA_P521_SHA512_ASN1, ED25519, ParsedPublicKey,
+    RSA_PSS_2048_8192_SHA256, RsaPublicKeyComponents, VerificationAlgorithm,
+};
+use x509_parser::oid_registry::{OID_KEY_TYPE_EC_PUBLIC_KEY, OID_PKCS1_RSAENCRYPTION, OID_SIG_ED25519};
 use x509_parser::parse_x509_certificate;
 use x509_parser::pem::Pem;
 use x509_parser::prelude::FromDer;
-use x509_parser::public_key::RSAPublicKey;
+use x509_parser::public_key::{PublicKey, RSAPublicKey};
 use x509_parser::time::ASN1Time;
 use x509_parser::x509::SubjectPublicKeyInfo;
 
@@ -45,6 +48,12 @@ pub enum CertificateError {
     /// An unreadable certificate.
     #[error("the certificate cannot be read")]
     BadCertificate,
+    /// A key of another algorithm, curve or length than the TLS listener verifies.
+    #[error(
+        "a client with this certificate could never connect: its key must be RSA with 2048 to 8192 bits, ECDSA on P-256, \
+         P-384 or P-521, or Ed25519"
+    )]
+    UselessKey,
     /// Another object than a public key.
     #[error("an RSA public key is expected (-----BEGIN PUBLIC KEY----- or -----BEGIN RSA PUBLIC KEY-----)")]
     NotAPublicKey,
@@ -113,7 +122,35 @@ pub fn read_pem(pem: &[u8]) -> Result<ClientCertificate, CertificateError> {
     if object.label != "CERTIFICATE" {
         return Err(CertificateError::NotACertificate);
     }
-    read_der(&object.contents)
+    let read = read_der(&object.contents)?;
+    let (_, certificate) = parse_x509_certificate(&object.contents).map_err(|_| CertificateError::BadCertificate)?;
+    if can_log_in(certificate.public_key()) { Ok(read) } else { Err(CertificateError::UselessKey) }
+}
+
+/// Whether the TLS listener verifies signatures of this key.
+fn can_log_in(key: &SubjectPublicKeyInfo<'_>) -> bool {
+    let algorithm = &key.algorithm.algorithm;
+    let verifiers: &[&'static dyn VerificationAlgorithm] = if *algorithm == OID_PKCS1_RSAENCRYPTION {
+        &[&RSA_PSS_2048_8192_SHA256]
+    } else if *algorithm == OID_KEY_TYPE_EC_PUBLIC_KEY {
+        &[&ECDSA_P256_SHA256_ASN1, &ECDSA_P384_SHA384_ASN1, &ECDSA_P521_SHA512_ASN1]
+    } else if *algorithm == OID_SIG_ED25519 {
+        &[&ED25519]
+    } else {
+        &[]
+    };
+    verifiers.iter().any(|verifier| ParsedPublicKey::new(*verifier, key.raw).is_ok()) && has_good_length(key)
+}
+
+/// Whether the key is as long as RSA keys must be, or none.
+fn has_good_length(key: &SubjectPublicKeyInfo<'_>) -> bool {
+    let Ok(PublicKey::RSA(rsa)) = key.parsed() else { return true };
+    positive(rsa.modulus).is_some_and(|n| RSA_BITS.contains(&bits(n)))
+}
+
+/// The length of a number without leading zero bytes.
+fn bits(number: &[u8]) -> usize {
+    number.len() * 8 - number.first().map_or(0, |byte| byte.leading_zeros() as usize)
 }
 
 /// The RSA public key in a PEM file (SubjectPublicKeyInfo or PKCS#1) as SubjectPublicKeyInfo, DER, in the one canonical form:
@@ -161,8 +198,7 @@ fn canonical_rsa(pkcs1: &[u8]) -> Result<Vec<u8>, CertificateError> {
     if !rest.is_empty() {
         return Err(CertificateError::NotRsa);
     }
-    let bits = n.len() * 8 - n.first().map_or(0, |byte| byte.leading_zeros() as usize);
-    if !RSA_BITS.contains(&bits) {
+    if !RSA_BITS.contains(&bits(n)) {
         return Err(CertificateError::RsaBits);
     }
     if exponent < LEAST_EXPONENT || exponent.is_multiple_of(2) {

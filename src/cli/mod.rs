@@ -10,6 +10,7 @@ mod init;
 mod process;
 mod serve;
 
+use crate::config::ConfigError;
 use crate::service::ports::TokenError;
 use arguments::{Arguments, Command};
 use clap::Parser;
@@ -65,14 +66,15 @@ impl Failure {
 
 impl From<anyhow::Error> for Failure {
     fn from(error: anyhow::Error) -> Self {
-        let wrong_pin = matches!(error.downcast_ref(), Some(TokenError::PinRefused(_)))
+        let wrong_input = matches!(error.downcast_ref(), Some(TokenError::PinRefused(_)))
+            || error.is::<ConfigError>()
             || error.downcast_ref::<init::ceremony::NotMade>().is_some_and(|it| it.wrong_input);
-        Self::new(if wrong_pin { Exit::Usage } else { Exit::Failed }, format!("{error:#}"))
+        Self::new(if wrong_input { Exit::Usage } else { Exit::Failed }, format!("{error:#}"))
     }
 }
 
-impl From<crate::config::ConfigError> for Failure {
-    fn from(error: crate::config::ConfigError) -> Self {
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
         Self::new(Exit::Usage, error.to_string())
     }
 }

@@ -2,7 +2,7 @@
 
 use super::arguments::ServeArguments;
 use super::{Failure, process, variable};
-use crate::config::{self, Settings};
+use crate::config::{self, ConfigError, Settings};
 use crate::server::assembly::{self, Core};
 use crate::server::listen::{Bound, Wanted};
 use crate::server::run::{Server, signals};
@@ -19,11 +19,18 @@ pub fn run(arguments: &ServeArguments) -> Result<(), Failure> {
     let settings = read_settings(&arguments.config)?;
     let metrics = process::start_telemetry(&settings)?;
     process::harden(&settings)?;
+    // Wrong settings are found before the PIN is used.
+    wanted(&settings).require_leave().map_err(ConfigError::Value)?;
+    assembly::selector(&settings)?;
+    let tls = tls_config(&settings)?;
     let pin = assembly::user_pin(&settings, &variable)?;
     let core = assembly::open(&settings, pin)?;
-    assembly::require_allowed_assurance(&settings, &core.binding)?;
-    let tls = tls_config(&settings)?;
     let token = core.token.clone();
+    if let Err(refused) = assembly::require_allowed_assurance(&settings, &core.binding) {
+        drop(core);
+        token.close();
+        return Err(refused.into());
+    }
     let served = process::block_on(serve(core, settings, tls, metrics));
     token.close();
     served
@@ -31,17 +38,18 @@ pub fn run(arguments: &ServeArguments) -> Result<(), Failure> {
 
 /// The settings of a file, with the environment over it.
 pub fn read_settings(path: &Path) -> Result<Settings, Failure> {
-    let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+    let unreadable = |error| ConfigError::Value(format!("{}: {error}", path.display()));
+    let text = std::fs::read_to_string(path).map_err(unreadable)?;
     Ok(config::load(&Settings::default(), Some(&text), &config::read_environment())?)
 }
 
-fn tls_config(settings: &Settings) -> anyhow::Result<Option<Arc<ServerConfig>>> {
+fn tls_config(settings: &Settings) -> Result<Option<Arc<ServerConfig>>, ConfigError> {
     if settings.server.tls_listen.0.is_none() {
         return Ok(None);
     }
     let identity = Identity::from_files(&settings.server.tls_certificate, &settings.server.tls_key);
-    let identity = identity.map_err(|text| anyhow!("server.tls_certificate, server.tls_key: {text}"))?;
-    tls::server_config(identity).context("TLS").map(Some)
+    let wrong = |text: String| ConfigError::Value(format!("server.tls_certificate, server.tls_key: {text}"));
+    tls::server_config(identity.map_err(wrong)?).map(Some).map_err(|error| wrong(error.to_string()))
 }
 
 async fn serve(

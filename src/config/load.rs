@@ -1,6 +1,6 @@
 //! Reading settings: defaults, then the file, then the environment.
 
-use super::Settings;
+use super::{Settings, rules};
 use figment::providers::{Format, Serialized, Toml};
 use figment::value::{Dict, Map, Value};
 use figment::{Figment, Metadata, Profile, Provider};
@@ -45,7 +45,9 @@ pub fn load(base: &Settings, toml: Option<&str>, environment: &[(String, String)
     if let Some(text) = toml {
         figment = figment.merge(Toml::string(text));
     }
-    figment.merge(variables).extract().map_err(|error| ConfigError::Value(told(&error)))
+    let settings: Settings = figment.merge(variables).extract().map_err(|error| ConfigError::Value(told(&error)))?;
+    rules::check(&settings).map_err(ConfigError::Value)?;
+    Ok(settings)
 }
 
 /// What is wrong, without the lines of the file that parsers quote and without the value of `token.pin`: an operator

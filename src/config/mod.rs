@@ -5,6 +5,7 @@
 //! shows every setting with its default.
 
 mod load;
+mod rules;
 mod value;
 
 pub use load::{ConfigError, load, read_environment};
@@ -172,9 +173,9 @@ pub struct Clock {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Aws {
-    /// The region of keys that other interfaces make.
+    /// The region of keys that other interfaces make. It is stored with them and used nowhere yet.
     pub region: String,
-    /// Further regions that requests may be signed for.
+    /// Further regions that requests may be signed for. No effect yet.
     pub extra_regions: TextList,
 }
 

@@ -1,7 +1,7 @@
 //! Where the adapters are named: token, database and clock become the service.
 
 use super::ambient::{SystemClock, SystemIds};
-use crate::config::Settings;
+use crate::config::{ConfigError, Settings};
 use crate::service::ports::{Assurance, InternalKeyRole, TokenBinding, TokenCapabilities, TokenStateStore};
 use crate::service::{AccessSettings, Kms, KmsParts, KmsSettings};
 use crate::store::SqliteStore;
@@ -135,11 +135,11 @@ fn counted(token: Arc<HsmToken>, store: Arc<SqliteStore>) -> Arc<dyn Fn() -> Vec
 ///
 /// # Errors
 /// If the token is software and `token.allow_software_token` is not set.
-pub fn require_allowed_assurance(settings: &Settings, binding: &TokenBinding) -> anyhow::Result<()> {
+pub fn require_allowed_assurance(settings: &Settings, binding: &TokenBinding) -> Result<(), ConfigError> {
     if binding.assurance == Assurance::Software && !settings.token.allow_software_token {
-        bail!(
-            "the token is software, which protects keys no better than a file does: to serve all the same, set token.allow_software_token = true"
-        );
+        let text = "the token is software, which protects keys no better than a file does: to serve all the same, set \
+            token.allow_software_token = true";
+        return Err(ConfigError::Value(text.to_owned()));
     }
     Ok(())
 }
@@ -150,11 +150,14 @@ pub fn require_allowed_assurance(settings: &Settings, binding: &TokenBinding) ->
 /// Unless exactly one of `token.label`, `token.serial` and `token.uri` is set.
 pub fn selector(settings: &Settings) -> anyhow::Result<TokenSelector> {
     let token = &settings.token;
+    let wrong = ConfigError::Value;
     match (token.label.as_str(), token.serial.as_str(), token.uri.as_str()) {
         (label, "", "") if !label.is_empty() => Ok(TokenSelector::Label(label.into())),
         ("", serial, "") if !serial.is_empty() => Ok(TokenSelector::Serial(serial.into())),
-        ("", "", uri) if !uri.is_empty() => Ok(TokenSelector::Uri(uri.parse().context("token.uri")?)),
-        _ => bail!("set exactly one of token.label, token.serial and token.uri"),
+        ("", "", uri) if !uri.is_empty() => {
+            Ok(TokenSelector::Uri(uri.parse().map_err(|error| wrong(format!("token.uri: {error}")))?))
+        }
+        _ => Err(wrong("set exactly one of token.label, token.serial and token.uri".to_owned()).into()),
     }
 }
 
@@ -162,9 +165,10 @@ pub fn selector(settings: &Settings) -> anyhow::Result<TokenSelector> {
 ///
 /// # Errors
 /// If it is not there.
-pub fn user_pin(settings: &Settings, environment: &dyn Fn(&str) -> Option<String>) -> anyhow::Result<Pin> {
-    let source: PinSource = settings.token.pin.parse().context("token.pin")?;
-    source.read(environment, "User PIN of the token: ").context("token.pin")
+pub fn user_pin(settings: &Settings, environment: &dyn Fn(&str) -> Option<String>) -> Result<Pin, ConfigError> {
+    let source = settings.token.pin.parse::<PinSource>();
+    let pin = source.and_then(|source| source.read(environment, "User PIN of the token: "));
+    pin.map_err(|error| ConfigError::Value(format!("token.pin: {error}")))
 }
 
 /// The invocation counters that [`Kms`] keeps for internal keys of the token.

@@ -2,6 +2,7 @@
 //! bodies is limited by the dialects, which answer in their own form.
 
 use super::leftover::Leftover;
+use crate::auth::Peer;
 use crate::dialect::RequestId;
 use crate::dialect::yandex::errors::{WireError, rest_response};
 use crate::service::ports::IdSource;
@@ -13,6 +14,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use std::any::Any;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tonic::Code;
@@ -52,6 +54,7 @@ async fn handle(State(edge): State<Arc<Edge>>, mut request: Request, next: Next)
     let grpc = is_grpc(&request);
     let quiet = matches!(request.uri().path(), "/healthz" | "/readyz" | "/metrics");
     let method = request.method().clone();
+    let source = request.extensions().get::<Peer>().map(|peer| peer.address);
     request.extensions_mut().insert(RequestId(id.clone()));
     request.extensions_mut().insert(notes.clone());
     // gRPC ends a stream that it has answered without harm, and a client may keep one open on purpose.
@@ -67,7 +70,7 @@ async fn handle(State(edge): State<Arc<Edge>>, mut request: Request, next: Next)
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
-    record(&Record { id: &id, method: method.as_str(), grpc, quiet }, &notes, &response, watch.elapsed());
+    record(&Record { id: &id, method: method.as_str(), source, grpc, quiet }, &notes, &response, watch.elapsed());
     leftover.discard().await;
     response
 }
@@ -98,6 +101,7 @@ fn failure(grpc: bool, code: Code, message: &'static str, request_id: &str) -> R
 struct Record<'a> {
     id: &'a str,
     method: &'a str,
+    source: Option<IpAddr>,
     grpc: bool,
     quiet: bool,
 }
@@ -110,7 +114,7 @@ fn record(request: &Record<'_>, notes: &RequestNotes, response: &Response, laten
     let latency_us = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
     let principal = notes.noted_principal().map(tracing::field::display);
     let (dialect, operation) = (notes.noted_dialect(), notes.noted_operation());
-    let Record { id, method, grpc, quiet } = request;
+    let Record { id, method, source, grpc, quiet } = request;
     macro_rules! log {
         ($target:literal, $level:ident) => {
             tracing::$level!(
@@ -123,6 +127,7 @@ fn record(request: &Record<'_>, notes: &RequestNotes, response: &Response, laten
                 code,
                 latency_us,
                 principal,
+                source = source.map(tracing::field::display),
                 cause = notes.noted_cause(),
                 "request"
             )

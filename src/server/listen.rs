@@ -30,6 +30,23 @@ pub struct Wanted {
     pub plain_beyond_loopback: bool,
 }
 
+impl Wanted {
+    /// Refuses to serve plaintext to other machines without leave.
+    ///
+    /// # Errors
+    /// A text that names the settings.
+    pub fn require_leave(&self) -> Result<(), String> {
+        let exposed = self.plain.filter(|address| !address.ip().to_canonical().is_loopback());
+        match exposed.filter(|_| !self.plain_beyond_loopback) {
+            Some(address) => Err(format!(
+                "server.listen = {address} would send bearer tokens and data over the network in clear; \
+                 to do so all the same, set server.allow_plaintext_beyond_loopback = true"
+            )),
+            None => Ok(()),
+        }
+    }
+}
+
 /// Listeners that are bound: the kernel takes connections from now on.
 #[derive(Debug)]
 pub struct Bound {
@@ -43,14 +60,7 @@ impl Bound {
     /// # Errors
     /// If an address is taken, or plaintext would be served to other machines without leave.
     pub async fn bind(wanted: &Wanted) -> io::Result<Self> {
-        let exposed = wanted.plain.filter(|address| !address.ip().to_canonical().is_loopback());
-        if let Some(address) = exposed.filter(|_| !wanted.plain_beyond_loopback) {
-            let text = format!(
-                "server.listen = {address} would send bearer tokens and data over the network in clear; \
-                 to do so all the same, set server.allow_plaintext_beyond_loopback = true"
-            );
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
-        }
+        wanted.require_leave().map_err(|text| io::Error::new(io::ErrorKind::InvalidInput, text))?;
         Ok(Self { plain: bind_one(wanted.plain).await?, tls: bind_one(wanted.tls).await? })
     }
 

@@ -3,6 +3,7 @@
 //! In: the resource and the new set, or changes of it. Out: exactly what is bound there, or the operation record. Called
 //! by the dialects.
 
+use super::access_log;
 use super::change::retried;
 use super::error::ServiceError;
 use super::kms::Kms;
@@ -92,7 +93,9 @@ impl Kms {
         }
         let turn = self.directory.turn().await;
         let Stored { value, row_seq } = self.store.bindings(scope).await?;
+        let before = value.clone();
         let bindings = Stored { value: change(value)?, row_seq };
+        let after = bindings.value.clone();
         let mut changes = Vec::new();
         if scope == BindingScope::Service {
             let keeper = self.service_administrator(&bindings.value).await?;
@@ -102,6 +105,7 @@ impl Kms {
         }
         changes.push(Change::PutBindings(scope, bindings));
         self.directory.commit_in_turn(&turn, changes).await?;
+        access_log::bindings_changed(ctx, scope, &before, &after);
         Ok(None)
     }
 
@@ -117,10 +121,13 @@ impl Kms {
         let lock = self.cache.lock(key_id).await;
         self.stored_key(key_id).await?.value.require_live()?;
         let Stored { value, row_seq } = self.store.bindings(scope).await?;
+        let before = value.clone();
         let bindings = Stored { value: change(value)?, row_seq };
+        let after = bindings.value.clone();
         let operation = self.operation_record(Some(ctx.caller.principal_id), key_id, kind, Snapshot::Nothing);
         let changes = vec![Change::PutBindings(scope, bindings), Change::InsertOperation(Box::new(operation.clone()))];
         self.commit_key(lock, key_id, None, changes).await?;
+        access_log::bindings_changed(ctx, scope, &before, &after);
         Ok(operation)
     }
 

@@ -1,5 +1,6 @@
 //! Credentials of principals. A principal may have several at once, so that they can be replaced without a gap.
 
+use super::access_log;
 use super::change::retried;
 use super::directory::{Turn, is_in_force};
 use super::error::{Missing, ServiceError};
@@ -61,7 +62,7 @@ impl Kms {
         };
         let turn = self.directory.turn().await;
         self.store_credential(ctx, &turn, record.clone()).await?;
-        tracing::info!(credential = %id, principal = %principal.id, by = %ctx.caller.principal_id, "credential issued");
+        access_log::credential_issued(ctx, &record);
         Ok(IssuedCredential { record, secret })
     }
 
@@ -180,7 +181,7 @@ impl Kms {
         let revoked = self.revoked(stored);
         let record = revoked.value.clone();
         self.directory.commit_in_turn(&turn, vec![Change::UpdateCredential(revoked)]).await?;
-        tracing::info!(credential = %id, principal = %principal.id, by = %ctx.caller.principal_id, "credential revoked");
+        access_log::credential_revoked(ctx, &record);
         self.view(record).await
     }
 

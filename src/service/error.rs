@@ -70,8 +70,13 @@ pub enum ServiceError {
     #[error("{0}")]
     Exists(&'static str),
     /// Limit: too many requests, or too many failed attempts to authenticate; the text says which.
-    #[error("{0}")]
-    Throttled(&'static str),
+    #[error("{text}")]
+    Throttled {
+        /// The text for the caller.
+        text: &'static str,
+        /// When to try again, in seconds.
+        retry_after_s: u32,
+    },
     /// State: someone else changed the same thing at the same moment, again and again.
     #[error("the resource is being changed by another request: try again")]
     Conflict,

@@ -45,7 +45,7 @@ impl Limits {
 
 fn check<K: Hash + Eq + Clone>(limit: Option<&RateLimit<K>>, id: &K, text: &'static str) -> Result<(), ServiceError> {
     match limit {
-        Some(limit) if !limit.admits(id) => Err(ServiceError::Throttled(text)),
+        Some(limit) if !limit.admits(id) => Err(ServiceError::Throttled { text, retry_after_s: 1 }),
         _ => Ok(()),
     }
 }
@@ -79,7 +79,7 @@ mod tests {
             assert_eq!(admitted, 4);
         }
         clock.advance(Duration::from_millis(249));
-        assert!(matches!(limits.count_use(ONE), Err(ServiceError::Throttled(_))));
+        assert!(matches!(limits.count_use(ONE), Err(ServiceError::Throttled { .. })));
         clock.advance(Duration::from_millis(1));
         assert!(limits.count_use(ONE).is_ok() && limits.count_use(ONE).is_err());
         clock.advance(Duration::from_secs(3600));

@@ -5,6 +5,7 @@
 //! Every use case runs inside `Kms::on_key`, `on_folder`, `on_service` or `on_principal`, which authorise before
 //! anything else happens.
 
+mod access_log;
 pub mod bindings;
 mod change;
 mod clock_guard;

@@ -1,5 +1,6 @@
 //! People and service accounts.
 
+use super::access_log;
 use super::change::retried;
 use super::directory::Turn;
 use super::error::{Missing, ServiceError};
@@ -26,7 +27,7 @@ impl Kms {
             checked_name(&request.name, 1)?;
             let principal = self.new_principal(folder_id, request.kind, request.name);
             self.directory.commit(vec![Change::InsertPrincipal(principal.clone())]).await?;
-            tracing::info!(principal = %principal.id, by = %ctx.caller.principal_id, "principal created");
+            access_log::principal_created(ctx, &principal);
             Ok(principal)
         })
         .await
@@ -86,7 +87,7 @@ impl Kms {
         let mut changes = self.without_power_over_the_service(ctx, &principal).await?;
         changes.push(Change::UpdatePrincipal(Stored { value: principal.clone(), row_seq: stored.row_seq }));
         self.commit_with_revocations(&turn, &principal, changes).await?;
-        tracing::info!(principal = %id, by = %ctx.caller.principal_id, "principal deleted");
+        access_log::principal_deleted(ctx, &principal);
         Ok(principal)
     }
 

@@ -1,5 +1,6 @@
 //! Integration tests: real token, real database, real clients. One binary, so that it links once.
 
+mod access_log;
 mod access_table;
 mod attacks;
 mod auth_wire;

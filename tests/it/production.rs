@@ -5,6 +5,7 @@ use crate::support::Rest;
 use crate::support::server::{claviger, wait};
 use crate::token_rig::SOFTHSM;
 use crate::token_shim::shim;
+use rstest::rstest;
 use serde_json::json;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -175,9 +176,15 @@ async fn address_in(log: &Path, child: &mut std::process::Child) -> String {
 #[tokio::test]
 async fn serve_refuses_a_software_token_unless_the_settings_allow_it() {
     let machine = Machine::new();
-    assert!(machine.init(&["--init-token", ""]).status.success());
+    let made = machine.init(&["--init-token", ""]);
+    assert!(made.status.success());
+    assert!(shown(&made).contains("Warning: claviger serve will not start"), "{}", shown(&made));
+    machine.configure("allow_software_token = true");
+    let checked = shown(&machine.init(&[]));
+    assert!(checked.contains("Administrator ") && !checked.contains("Warning: "), "{checked}");
+    machine.configure("");
     let output = machine.command("serve").output().unwrap();
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(2));
     assert!(shown(&output).contains("allow_software_token"), "{}", shown(&output));
 }
 
@@ -203,7 +210,7 @@ async fn serve_before_init_says_what_to_do() {
 }
 
 #[tokio::test]
-async fn a_token_that_is_not_blank_is_never_initialised() {
+async fn a_token_that_is_not_blank_is_never_configured() {
     let machine = Machine::new();
     assert!(machine.init(&["--init-token", ""]).status.success());
     std::fs::remove_dir_all(machine.path("data")).unwrap();
@@ -253,13 +260,64 @@ async fn the_library_is_ended_before_the_process_whether_it_served_or_could_not_
 
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let occupied = taken.local_addr().unwrap().to_string();
-    let failing = [("CLAVIGER_SERVER__LISTEN", occupied.as_str()), ("CLAVIGER_SERVER__TLS_LISTEN", "127.0.0.1:0")];
-    for (count, (name, value)) in (2..).zip(failing) {
-        let output = serve_over_shim(&machine, "").env(name, value).output().unwrap();
-        assert_eq!(output.status.code(), Some(1), "{}", shown(&output));
-        assert_eq!(starts_and_ends(&machine), (count, count), "{}", shown(&output));
-    }
+    let output = serve_over_shim(&machine, "").env("CLAVIGER_SERVER__LISTEN", occupied).output().unwrap();
+    assert_eq!((output.status.code(), starts_and_ends(&machine)), (Some(1), (2, 2)), "{}", shown(&output));
+    // Opened and then refused, as a software token.
+    let output = serve_over_shim(&machine, "").env("CLAVIGER_TOKEN__ALLOW_SOFTWARE_TOKEN", "false").output().unwrap();
+    assert_eq!((output.status.code(), starts_and_ends(&machine)), (Some(2), (3, 3)), "{}", shown(&output));
     // Opened and then refused, with a token that has too few sessions.
     let output = serve_over_shim(&machine, "max_sessions = 2").output().unwrap();
     assert_eq!((output.status.code(), starts_and_ends(&machine)), (Some(1), (4, 4)), "{}", shown(&output));
+}
+
+/// Wrong settings end `serve` with the status that the unit does not restart at, and say which setting it is.
+#[rstest]
+#[case::pin_file("CLAVIGER_TOKEN__PIN", "file:/nowhere/pin", "token.pin: ")]
+#[case::pin_variable("CLAVIGER_TOKEN__PIN", "env:NO_SUCH_VARIABLE", "NO_SUCH_VARIABLE")]
+#[case::pin_credential("CLAVIGER_TOKEN__PIN", "credential:pin", "CREDENTIALS_DIRECTORY")]
+#[case::pin_source("CLAVIGER_TOKEN__PIN", "1234", "token.pin: ")]
+#[case::exposed("CLAVIGER_SERVER__LISTEN", "0.0.0.0:0", "server.listen")]
+#[case::no_certificate("CLAVIGER_SERVER__TLS_LISTEN", "127.0.0.1:0", "server.tls_certificate")]
+#[case::two_tokens("CLAVIGER_TOKEN__SERIAL", "0123", "token.label")]
+#[case::login_period("CLAVIGER_ACCESS__LOGIN_PERIOD", "0", "access.login_period")]
+#[case::login_audience("CLAVIGER_ACCESS__LOGIN_AUDIENCES", "kms.example.com", "access.login_audiences")]
+#[tokio::test]
+async fn wrong_settings_end_serve_for_good(#[case] name: &str, #[case] value: &str, #[case] said: &str) {
+    let machine = configured();
+    let output = machine.command("serve").env(name, value).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", shown(&output));
+    assert!(shown(&output).contains(said), "{}", shown(&output));
+}
+
+#[tokio::test]
+async fn a_missing_configuration_file_ends_serve_and_init_for_good() {
+    let machine = configured();
+    std::fs::remove_file(machine.path("claviger.toml")).unwrap();
+    for output in [machine.command("serve").output().unwrap(), machine.init(&[])] {
+        assert_eq!(output.status.code(), Some(2), "{}", shown(&output));
+        assert!(shown(&output).contains("claviger.toml"), "{}", shown(&output));
+    }
+}
+
+#[tokio::test]
+async fn a_key_of_another_certificate_ends_serve_for_good() {
+    let machine = configured();
+    let [one, other] = [0, 1].map(|_| rcgen::KeyPair::generate().unwrap());
+    let certificate = rcgen::CertificateParams::new(vec!["localhost".into()]).unwrap().self_signed(&one).unwrap();
+    machine.write("server.pem", &certificate.pem());
+    machine.write("server.key", &other.serialize_pem());
+    let mut command = machine.command("serve");
+    command.env("CLAVIGER_SERVER__TLS_LISTEN", "127.0.0.1:0");
+    command.env("CLAVIGER_SERVER__TLS_CERTIFICATE", machine.path("server.pem"));
+    let output = command.env("CLAVIGER_SERVER__TLS_KEY", machine.path("server.key")).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", shown(&output));
+    assert!(shown(&output).contains("server.tls_key"), "{}", shown(&output));
+}
+
+/// Settings that allow the software token. What is wrong with others is found before a token or database is asked for.
+fn configured() -> Machine {
+    let machine = Machine::new();
+    machine.configure("allow_software_token = true");
+    std::fs::create_dir(machine.path("data")).unwrap();
+    machine
 }

@@ -105,6 +105,27 @@ fn a_public_key_with_anything_behind_it_is_refused() {
     assert_eq!(rsa_public_key(pem("PUBLIC KEY", &der).as_bytes()), Err(CertificateError::NotRsa));
 }
 
+#[rstest]
+#[case::rsa_2048(include_str!("testdata/client_rsa2048.pem"), true)]
+#[case::p384(include_str!("testdata/client_p384.pem"), true)]
+#[case::p521(include_str!("testdata/client_p521.pem"), true)]
+#[case::ed25519(include_str!("testdata/client_ed25519.pem"), true)]
+#[case::rsa_1024(include_str!("testdata/client_rsa1024.pem"), false)]
+#[case::rsa_2047(include_str!("testdata/client_rsa2047.pem"), false)]
+#[case::rsa_pss_only(include_str!("testdata/client_rsa_pss.pem"), false)]
+#[case::p224(include_str!("testdata/client_p224.pem"), false)]
+#[case::secp256k1(include_str!("testdata/client_secp256k1.pem"), false)]
+#[case::ed448(include_str!("testdata/client_ed448.pem"), false)]
+fn a_certificate_is_taken_only_if_its_key_can_log_in(#[case] text: &str, #[case] good: bool) {
+    let read = read_pem(text.as_bytes());
+    if good {
+        assert!(read.is_ok(), "{read:?}");
+    } else {
+        assert_eq!(read, Err(CertificateError::UselessKey));
+        assert!(CertificateError::UselessKey.to_string().contains("RSA with 2048 to 8192 bits"));
+    }
+}
+
 /// INTEGER contents of an RSAPublicKey with this modulus and exponent.
 fn pkcs1(modulus: &[u8], exponent: &[u8]) -> Vec<u8> {
     let integer = |value: &[u8]| {

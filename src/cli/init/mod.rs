@@ -6,8 +6,8 @@ mod report;
 
 use super::arguments::InitArguments;
 use super::serve::read_settings;
-use super::{Failure, process, say, variable};
-use crate::config::Settings;
+use super::{Exit, Failure, process, say, variable};
+use crate::config::{ConfigError, Settings};
 use crate::domain::access::Role;
 use crate::server::assembly::{self, Core};
 use crate::server::files;
@@ -33,7 +33,8 @@ pub fn run(arguments: &InitArguments) -> Result<(), Failure> {
     let settings = read_settings(&arguments.config)?;
     process::harden(&Settings { process: crate::config::Process { allow_unlocked_memory: true }, ..settings.clone() })?;
     if let Some(kek) = &arguments.adopt_kek {
-        kek.parse::<KekName>().context("--adopt-kek")?;
+        let wrong = |error| Failure::new(Exit::Usage, format!("--adopt-kek: {error}"));
+        kek.parse::<KekName>().map_err(wrong)?;
     }
     make_directory_of(&settings.database.path)?;
     let user_pin = assembly::user_pin(&settings, &variable)?;
@@ -51,9 +52,12 @@ pub fn run(arguments: &InitArguments) -> Result<(), Failure> {
     let core = assembly::open(&settings, user_pin)?;
     let token = core.token.clone();
     let administered = process::block_on(async { Ok(administer(&core, arguments.new_token).await?) });
+    let refused = assembly::require_allowed_assurance(&settings, &core.binding);
     drop(core);
     token.close();
-    administered
+    administered?;
+    // It is the setting of `serve`, so nothing is refused here.
+    refused.or_else(|error| say(format!("Warning: claviger serve will not start with these settings: {error}")))
 }
 
 fn make_directory_of(database: &Path) -> anyhow::Result<()> {
@@ -61,9 +65,10 @@ fn make_directory_of(database: &Path) -> anyhow::Result<()> {
     directory.map_or(Ok(()), |parent| files::private_directory(parent).context("database.path"))
 }
 
-fn read_so_pin(source: &str) -> anyhow::Result<Pin> {
-    let source: PinSource = source.parse().context("--so-pin")?;
-    source.read(&variable, "SO PIN of the token: ").context("--so-pin")
+fn read_so_pin(source: &str) -> Result<Pin, ConfigError> {
+    let source = source.parse::<PinSource>();
+    let pin = source.and_then(|source| source.read(&variable, "SO PIN of the token: "));
+    pin.map_err(|error| ConfigError::Value(format!("--so-pin: {error}")))
 }
 
 fn order(
@@ -79,7 +84,9 @@ fn order(
     let named = [&token.label, &token.uri].into_iter().find(|text| !text.is_empty()).cloned();
     let selector = serial.or(named).unwrap_or_default();
     let blank = match &arguments.init_token {
-        Some(_) if token.label.is_empty() => return Err(anyhow!("--init-token needs token.label")),
+        Some(_) if token.label.is_empty() => {
+            return Err(ConfigError::Value("--init-token needs token.label".into()).into());
+        }
         Some(serial) => Some((serial.clone(), token.label.clone())),
         None => None,
     };

@@ -15,9 +15,6 @@ use tonic::Code;
 /// The longest text of an error, in characters: it may quote what a caller sent.
 const MAX_MESSAGE_CHARS: usize = 400;
 
-/// When to try again after a throttled request: limits are counted per second or refill as fast.
-const RETRY_AFTER_SECONDS: &str = "1";
-
 /// A refusal or failure as a caller sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WireError {
@@ -27,6 +24,8 @@ pub struct WireError {
     pub message: String,
     /// What the log says beside the text.
     cause: Option<String>,
+    /// When to try again, for throttled requests.
+    retry_after_s: Option<u32>,
 }
 
 impl WireError {
@@ -37,7 +36,7 @@ impl WireError {
             Some((end, _)) => format!("{}...", &message[..end]),
             None => message,
         };
-        Self { code, message, cause: None }
+        Self { code, message, cause: None, retry_after_s: None }
     }
 }
 
@@ -63,14 +62,18 @@ impl From<ServiceError> for WireError {
             ServiceError::State(state) => return state_error(state),
             ServiceError::VersionLimit { .. } | ServiceError::InvocationLimit => Code::FailedPrecondition,
             ServiceError::Exists(_) => Code::AlreadyExists,
-            ServiceError::Throttled(_) => Code::ResourceExhausted,
+            ServiceError::Throttled { .. } => Code::ResourceExhausted,
             ServiceError::Conflict => Code::Aborted,
             ServiceError::Unavailable(_) => Code::Unavailable,
             ServiceError::Integrity(_) => Code::DataLoss,
             ServiceError::NotImplemented(_) => Code::Unimplemented,
             ServiceError::Bug(_) => Code::Internal,
         };
-        Self { cause: error.cause().map(str::to_owned), ..Self::new(code, error.to_string()) }
+        let retry_after_s = match &error {
+            ServiceError::Throttled { retry_after_s, .. } => Some(*retry_after_s),
+            _ => None,
+        };
+        Self { cause: error.cause().map(str::to_owned), retry_after_s, ..Self::new(code, error.to_string()) }
     }
 }
 
@@ -148,12 +151,12 @@ pub fn rest_response_with(status: StatusCode, error: &WireError, request_id: &Re
     let body = serde_json::to_vec(&status_message(error, request_id)).unwrap_or_default();
     let json = HeaderValue::from_static("application/json");
     let mut response = (status, [(header::CONTENT_TYPE, json)], body).into_response();
-    let hint = match error.code {
-        Code::Unauthenticated => Some((header::WWW_AUTHENTICATE, "Bearer")),
-        Code::ResourceExhausted => Some((header::RETRY_AFTER, RETRY_AFTER_SECONDS)),
-        _ => None,
-    };
-    response.headers_mut().extend(hint.map(|(name, value)| (name, HeaderValue::from_static(value))));
+    if error.code == Code::Unauthenticated {
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    if let Some(seconds) = error.retry_after_s {
+        response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+    }
     response
 }
 
@@ -180,7 +183,7 @@ mod tests {
     #[case(ServiceError::VersionLimit { limit: 100 }, 9, 400)]
     #[case(ServiceError::InvocationLimit, 9, 400)]
     #[case(ServiceError::Exists("x"), 6, 409)]
-    #[case(ServiceError::Throttled("x"), 8, 429)]
+    #[case(ServiceError::Throttled { text: "x", retry_after_s: 1 }, 8, 429)]
     #[case(ServiceError::Conflict, 10, 409)]
     #[case(ServiceError::Unavailable("the token is gone".into()), 14, 503)]
     #[case(ServiceError::Integrity("row 7".into()), 15, 500)]
@@ -230,8 +233,14 @@ mod tests {
 
     #[test]
     fn a_throttled_rest_request_is_told_when_to_come_back() {
-        let response = rest_response(&ServiceError::Throttled("slower").into(), &RequestId("r-1".into()));
-        assert_eq!((response.status().as_u16(), &response.headers()["retry-after"]), (429, &"1".parse().unwrap()));
+        for (retry_after_s, header) in [(1, "1"), (60, "60")] {
+            let error = ServiceError::Throttled { text: "slower", retry_after_s };
+            let response = rest_response(&error.into(), &RequestId("r-1".into()));
+            assert_eq!(
+                (response.status().as_u16(), &response.headers()["retry-after"]),
+                (429, &header.parse().unwrap())
+            );
+        }
         let response = rest_response(&ServiceError::Denied.into(), &RequestId("r-1".into()));
         assert!(!response.headers().contains_key("retry-after"));
     }

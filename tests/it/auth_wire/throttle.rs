@@ -44,6 +44,7 @@ async fn attempts_above_the_limit_are_throttled_while_valid_tokens_are_served() 
         }
     };
     assert_eq!((answer.code(), answer.json()["message"].as_str()), (8, Some(TEXT)));
+    assert_eq!(answer.headers["retry-after"], "60");
     let metrics = dev.rest().get("/metrics").await.text;
     let counted = |throttled: &str| {
         let name = format!("claviger_failed_authentications_total{{throttled=\"{throttled}\"}} ");

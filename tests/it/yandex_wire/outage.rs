@@ -116,7 +116,9 @@ impl Authenticator for OneToken {
         let given = headers.get("authorization").and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
         match given {
             Some(TOKEN) => {}
-            Some(THROTTLED) => return Err(ServiceError::Throttled("too many failed attempts")),
+            Some(THROTTLED) => {
+                return Err(ServiceError::Throttled { text: "too many failed attempts", retry_after_s: 60 });
+            }
             _ => return Err(ServiceError::Unauthenticated),
         }
         Ok(Caller {
@@ -140,7 +142,7 @@ impl Logins for OneJwt {
                 text: Zeroizing::new(LOGIN_TOKEN.into()),
                 expires_at: Timestamp::from_micros(1_800_000_000_000_000),
             }),
-            THROTTLED => Err(ServiceError::Throttled("too many failed attempts")),
+            THROTTLED => Err(ServiceError::Throttled { text: "too many failed attempts", retry_after_s: 60 }),
             "outage" => Err(ServiceError::Unavailable("SECRET-CAUSE: the disk is gone".into())),
             _ => Err(ServiceError::Unauthenticated),
         }

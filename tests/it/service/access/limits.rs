@@ -33,7 +33,7 @@ async fn user(world: &World, of: &Object) -> RequestContext {
 }
 
 fn is_throttled<T: std::fmt::Debug>(result: &Result<T, ServiceError>) -> bool {
-    matches!(result, Err(ServiceError::Throttled(_)))
+    matches!(result, Err(ServiceError::Throttled { .. }))
 }
 
 #[test]
