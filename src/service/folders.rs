@@ -20,20 +20,21 @@ impl Kms {
         self.on_service(ctx, Permission::CreateFolder, || async {
             checked_name(&name, 1)?;
             for _ in 1..TRIES {
-                match self.insert_folder(&name).await {
+                match self.insert_folder(ctx, &name).await {
                     // The number belongs to another folder.
                     Err(ServiceError::Conflict) => {}
                     done => return done,
                 }
             }
-            self.insert_folder(&name).await
+            self.insert_folder(ctx, &name).await
         })
         .await
     }
 
-    async fn insert_folder(&self, name: &str) -> Result<Folder, ServiceError> {
+    async fn insert_folder(&self, ctx: &RequestContext, name: &str) -> Result<Folder, ServiceError> {
         let folder = self.new_folder(name);
-        self.directory.commit(vec![Change::InsertFolder(folder.clone())]).await?;
+        let (turn, ()) = self.in_turn(ctx, self.require_on_service(ctx, Permission::CreateFolder)).await?;
+        self.directory.commit_in_turn(&turn, vec![Change::InsertFolder(folder.clone())]).await?;
         tracing::info!(folder = %folder.id, account = %folder.account_id, "folder created");
         Ok(folder)
     }

@@ -33,6 +33,7 @@ pub mod provision;
 mod read;
 pub mod request;
 mod rotate_key;
+mod turn;
 mod update_key;
 
 pub use kms::{AccessSettings, Kms, KmsParts, KmsSettings};
