@@ -8,6 +8,7 @@ mod last_uses;
 mod logins;
 mod principals;
 mod provision;
+mod queued;
 mod secrets;
 
 use super::Service;
