@@ -89,17 +89,24 @@ impl Place {
         [BindingScope::Service, BindingScope::Folder(self.office.home()), BindingScope::Key(self.key_id)]
     }
 
-    /// An administrator of another folder's, and in memory what its requests are decided by.
+    /// An administrator, who belongs to another folder.
     async fn administrator(&self, scope: BindingScope) -> (Principal, RequestContext) {
         let folder = self.office.folder("another").await;
         let caller = self.office.with_role(folder, scope, Role::Admin).await;
         let me = self.office.kms().principal(self.office.root(), caller.caller.principal_id).await.unwrap();
-        let scopes = self.scopes();
-        let below = scopes.iter().skip_while(|it| **it != scope);
-        for scope in below {
-            self.office.kms().access_bindings(&caller, *scope).await.unwrap();
-        }
+        self.remember(&caller, scope).await;
         (me, caller)
+    }
+
+    /// Brings into memory what changes by this caller are decided by, so that they wait for their turn and for nothing
+    /// before it: its credential under its id, and then the roles from a scope downwards.
+    async fn remember(&self, ctx: &RequestContext, scope: BindingScope) {
+        let kms = self.office.kms();
+        kms.update_access_bindings(ctx, scope, Vec::new()).await.unwrap();
+        let scopes = self.scopes();
+        for scope in scopes.into_iter().skip_while(|it| *it != scope) {
+            kms.access_bindings(ctx, scope).await.unwrap();
+        }
     }
 
     fn unbind<'a>(&'a self, scope: BindingScope, from: &Principal) -> Asked<'a> {
@@ -240,6 +247,7 @@ fn a_caller_whose_credential_ended_while_it_waited_is_refused() {
         let (kms, end) = (place.office.kms(), place.office.kms().now().plus(SECOND));
         let token = kms.issue_token(&me, "short", Some(end)).await.unwrap();
         let caller = place.office.with_credential(&me, token.credential_id);
+        place.remember(&caller, BindingScope::Service).await;
         let before = place.state().await.credentials;
         let meanwhile: Asked<'_> = Box::pin(async {
             let made = kms.create_folder(place.office.root(), "another".into()).await;
