@@ -15,6 +15,10 @@ pub const MAX_PERIOD: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 pub struct Timestamp(i64);
 
 impl Timestamp {
+    /// 9999-12-30T00:00:00Z: no end that a caller chooses is later. RFC 3339 has four digits for the year, and libraries
+    /// that print it keep the last day for offsets from UTC.
+    pub const LATEST_END: Self = Self(253_402_128_000_000_000);
+
     /// An instant from microseconds since the Unix epoch.
     #[must_use]
     pub const fn from_micros(micros: i64) -> Self {

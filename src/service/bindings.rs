@@ -6,6 +6,7 @@
 use super::access_log;
 use super::change::retried;
 use super::error::ServiceError;
+use super::key_cache::KeyLock;
 use super::kms::Kms;
 use super::ports::{BindingScope, Change, Principal, Stored};
 use super::request::RequestContext;
@@ -88,10 +89,12 @@ impl Kms {
         kind: OperationKind,
         change: &(impl Fn(BindingSet) -> Result<BindingSet, ValueError> + Send + Sync),
     ) -> Result<Option<Operation>, ServiceError> {
-        if let BindingScope::Key(key_id) = scope {
-            return self.change_of_key(ctx, key_id, kind, change).await.map(Some);
-        }
-        let turn = self.directory.turn().await;
+        let permission = Permission::SetBindings;
+        let (turn, ()) = match scope {
+            BindingScope::Service => self.in_turn(ctx, self.require_on_service(ctx, permission)).await?,
+            BindingScope::Folder(id) => self.in_turn(ctx, self.require_on_folder(ctx, permission, id)).await?,
+            BindingScope::Key(id) => return self.change_of_key(ctx, id, kind, change).await.map(Some),
+        };
         let Stored { value, row_seq } = self.store.bindings(scope).await?;
         let before = value.clone();
         let bindings = Stored { value: change(value)?, row_seq };
@@ -109,7 +112,8 @@ impl Kms {
         Ok(None)
     }
 
-    /// Under the key's lock and with its operation record, so that memory forgets the old roles with the commit.
+    /// Under the key's lock and with its operation record, so that memory forgets the old roles with the commit. In turn
+    /// as well: roles on the folder and the service decide too.
     async fn change_of_key(
         &self,
         ctx: &RequestContext,
@@ -117,18 +121,30 @@ impl Kms {
         kind: OperationKind,
         change: &(impl Fn(BindingSet) -> Result<BindingSet, ValueError> + Send + Sync),
     ) -> Result<Operation, ServiceError> {
-        let scope = BindingScope::Key(key_id);
-        let lock = self.cache.lock(key_id).await;
-        self.stored_key(key_id).await?.value.require_live()?;
-        let Stored { value, row_seq } = self.store.bindings(scope).await?;
+        let (turn, (lock, Stored { value, row_seq })) = self.in_turn(ctx, self.locked_bindings(ctx, key_id)).await?;
         let before = value.clone();
         let bindings = Stored { value: change(value)?, row_seq };
         let after = bindings.value.clone();
         let operation = self.operation_record(Some(ctx.caller.principal_id), key_id, kind, Snapshot::Nothing);
-        let changes = vec![Change::PutBindings(scope, bindings), Change::InsertOperation(Box::new(operation.clone()))];
-        self.commit_key(lock, key_id, None, changes).await?;
-        access_log::bindings_changed(ctx, scope, &before, &after);
+        let put = Change::PutBindings(BindingScope::Key(key_id), bindings);
+        let changes = vec![put, Change::InsertOperation(Box::new(operation.clone()))];
+        self.commit_key(lock.with(turn), key_id, None, changes).await?;
+        access_log::bindings_changed(ctx, BindingScope::Key(key_id), &before, &after);
         Ok(operation)
+    }
+
+    /// The key's lock and its bindings, if by these the caller may change them: what memory holds may be older.
+    async fn locked_bindings(
+        &self,
+        ctx: &RequestContext,
+        key_id: KeyId,
+    ) -> Result<(KeyLock, Stored<BindingSet>), ServiceError> {
+        let lock = self.cache.lock(key_id).await;
+        let key = self.stored_key(key_id).await?.value;
+        let bindings = self.store.bindings(BindingScope::Key(key_id)).await?;
+        self.require_on_key(ctx, Permission::SetBindings, &key, &Grants::of(&bindings.value)).await?;
+        key.require_live()?;
+        Ok((lock, bindings))
     }
 
     /// Somebody who is not deleted and can change the service's bindings while they are these.

@@ -2,7 +2,7 @@
 
 use super::access_log;
 use super::change::retried;
-use super::directory::{Turn, is_in_force};
+use super::directory::is_in_force;
 use super::error::{Missing, ServiceError};
 use super::identity::{IssueCredential, IssuedCredential, NewCredential, ShownSecret, checked_name};
 use super::kms::Kms;
@@ -60,20 +60,14 @@ impl Kms {
             expires_at,
             revoked_at: None,
         };
-        let turn = self.directory.turn().await;
-        self.store_credential(ctx, &turn, record.clone()).await?;
+        self.store_credential(ctx, record.clone()).await?;
         access_log::credential_issued(ctx, &record);
         Ok(IssuedCredential { record, secret })
     }
 
     /// Stores a new credential, if its principal is still there and has not too many of them.
-    async fn store_credential(
-        &self,
-        ctx: &RequestContext,
-        turn: &Turn,
-        record: CredentialRecord,
-    ) -> Result<(), ServiceError> {
-        self.managed_principal(ctx, record.principal_id).await?;
+    async fn store_credential(&self, ctx: &RequestContext, record: CredentialRecord) -> Result<(), ServiceError> {
+        let (turn, _) = self.in_turn(ctx, self.managed_principal(ctx, record.principal_id)).await?;
         let held = self.store.credentials_of(record.principal_id).await?;
         let in_force = held.iter().filter(|it| is_in_force(&it.value, record.created_at)).count();
         if in_force >= MOST_IN_FORCE || held.len() >= MOST_NOT_REVOKED {
@@ -84,21 +78,22 @@ impl Kms {
         }
         let mut changes = Vec::new();
         if let CredentialSecret::CertificateSha256(sha256) = record.secret {
-            changes.extend(self.make_room_for_certificate(sha256, record.created_at).await?);
+            changes.extend(self.make_room_for_certificate(sha256, &record).await?);
         }
         changes.push(Change::InsertCredential(record));
-        self.directory.commit_in_turn(turn, changes).await
+        self.directory.commit_in_turn(&turn, changes).await
     }
 
-    /// Refuses a certificate that is in use. One that has expired is revoked: only one that is not may have its key.
+    /// Refuses a certificate that is in use. One that has expired is revoked: only one that is not may have its key. One
+    /// of another folder is not the caller's to revoke, and looks as if it were in force.
     async fn make_room_for_certificate(
         &self,
         sha256: [u8; 32],
-        now: Timestamp,
+        new: &CredentialRecord,
     ) -> Result<Option<Change>, ServiceError> {
         let found = self.store.credential(CredentialLookup::CertificateSha256(sha256)).await?;
         let Some(stored) = found.filter(|it| it.value.revoked_at.is_none()) else { return Ok(None) };
-        if is_in_force(&stored.value, now) {
+        if is_in_force(&stored.value, new.created_at) || stored.value.folder_id != new.folder_id {
             return Err(ServiceError::Exists("the key of this certificate is in use by another credential"));
         }
         Ok(Some(Change::UpdateCredential(self.revoked(stored))))
@@ -168,13 +163,13 @@ impl Kms {
         id: CredentialId,
     ) -> Result<CredentialView, ServiceError> {
         self.limits.count_request(ctx.caller.principal_id)?;
+        // Before the turn: whoever may not do this keeps nobody waiting.
+        self.managed_credential(ctx, id).await?;
         retried(|| self.try_to_revoke(ctx, id)).await
     }
 
     async fn try_to_revoke(&self, ctx: &RequestContext, id: CredentialId) -> Result<CredentialView, ServiceError> {
-        let turn = self.directory.turn().await;
-        let (stored, principal) = self.visible_credential(ctx, id).await?;
-        self.require_management(ctx, &principal).await?;
+        let (turn, (stored, _)) = self.in_turn(ctx, self.managed_credential(ctx, id)).await?;
         if stored.value.revoked_at.is_some() {
             return self.view(stored.value).await;
         }
@@ -183,6 +178,17 @@ impl Kms {
         self.directory.commit_in_turn(&turn, vec![Change::UpdateCredential(revoked)]).await?;
         access_log::credential_revoked(ctx, &record);
         self.view(record).await
+    }
+
+    /// The credential and its principal, if the caller may revoke it.
+    async fn managed_credential(
+        &self,
+        ctx: &RequestContext,
+        id: CredentialId,
+    ) -> Result<(Stored<CredentialRecord>, Principal), ServiceError> {
+        let (stored, principal) = self.visible_credential(ctx, id).await?;
+        self.require_management(ctx, &principal).await?;
+        Ok((stored, principal))
     }
 
     /// The credential and its principal, if the caller may know of them.
@@ -206,8 +212,13 @@ impl Kms {
 
 /// When the credential ends: as was asked, and not after its certificate.
 fn checked_end(request: &IssueCredential, now: Timestamp) -> Result<Option<Timestamp>, ServiceError> {
+    if request.expires_at.is_some_and(|end| end > Timestamp::LATEST_END) {
+        return Err(ServiceError::Invalid("the credential must end by 9999-12-30T00:00:00Z, or never".into()));
+    }
     let end = match request.kind {
         NewCredential::Certificate { not_after, .. } => {
+            // Certificates that never end say 99991231235959Z (RFC 5280, 4.1.2.5).
+            let not_after = not_after.min(Timestamp::LATEST_END);
             Some(request.expires_at.map_or(not_after, |wanted| wanted.min(not_after)))
         }
         _ => request.expires_at,

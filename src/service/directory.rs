@@ -57,7 +57,7 @@ pub struct Directory {
     uses: LastUses,
     /// Loaders share it, a change has it alone: no loader can put back what a change made stale.
     loading: RwLock<()>,
-    /// Whoever changes principals or credentials after a look at several rows has it.
+    /// Whoever changes principals, credentials or bindings has it: see `turn.rs`.
     turn: Arc<Mutex<()>>,
 }
 
@@ -73,7 +73,7 @@ struct Entry {
 /// What was found under the name that a request gave.
 type Found = Recognised<Arc<Entry>>;
 
-/// Keeps other changes of principals and credentials away until its last copy is dropped.
+/// Keeps other changes of principals, credentials and bindings away until its last copy is dropped.
 #[derive(Clone)]
 pub(super) struct Turn(#[expect(dead_code, reason = "held, never read")] Arc<OwnedMutexGuard<()>>);
 
@@ -183,7 +183,7 @@ impl Directory {
         let found = self.find(CredentialLookup::Id(caller.credential_id)).await?.keep(is_public_key);
         let Recognised::InForce(entry) = found else { return Err(ServiceError::Unauthenticated) };
         self.note_use(&entry);
-        let end = self.clock.now().plus(self.login_period);
+        let end = self.clock.now().plus(self.login_period).min(Timestamp::LATEST_END);
         let expires_at = entry.record.expires_at.map_or(end, |last| last.min(end));
         let claim = Claim { parent: entry.record.id, expires_at };
         let text = self.login_tokens.issue(claim, self.ids.id());
@@ -240,6 +240,15 @@ impl Directory {
                 Recognised::InForce(entry.caller.clone())
             }
             Recognised::Refused(principal) => Recognised::Refused(principal),
+        }
+    }
+
+    /// Refuses a caller whose credential, that of its login included, was revoked or has ended since it was recognised,
+    /// or who was deleted.
+    pub(super) async fn require_in_force(&self, caller: &Caller) -> Result<(), ServiceError> {
+        match self.find(CredentialLookup::Id(caller.credential_id)).await? {
+            Found::InForce(entry) if entry.caller == *caller => Ok(()),
+            Found::InForce(_) | Found::Refused(_) => Err(ServiceError::Unauthenticated),
         }
     }
 
@@ -309,7 +318,8 @@ impl Directory {
         *self.service_grants.write().unwrap_or_else(PoisonError::into_inner) = grants;
     }
 
-    /// Keeps other changes of principals and credentials away, for who looks at several rows before a change.
+    /// Keeps other changes of principals, credentials and bindings away. Changes that a caller asks for wait by
+    /// `Kms::in_turn`, which decides afterwards.
     pub(super) async fn turn(&self) -> Turn {
         Turn(Arc::new(Arc::clone(&self.turn).lock_owned().await))
     }

@@ -34,7 +34,8 @@ impl Kms {
 
     async fn insert_folder(&self, ctx: &RequestContext, name: &str) -> Result<Folder, ServiceError> {
         let folder = self.new_folder(name);
-        self.directory.commit(vec![Change::InsertFolder(folder.clone())]).await?;
+        let (turn, ()) = self.in_turn(ctx, self.require_on_service(ctx, Permission::CreateFolder)).await?;
+        self.directory.commit_in_turn(&turn, vec![Change::InsertFolder(folder.clone())]).await?;
         access_log::folder_created(ctx, &folder);
         Ok(folder)
     }

@@ -4,6 +4,7 @@
 //! cannot put back what a change has just made stale. Hits take no lock. Rows are checked against their MACs
 //! by the store when they are loaded.
 
+use super::directory::Turn;
 use super::error::ServiceError;
 use super::invocations::{Counter, Invocations};
 use super::ports::{KeyRecord, Material, Store, StoredMaterial};
@@ -40,6 +41,15 @@ pub struct VersionEntry {
 /// Keeps loaders and other changes of a key away until it is dropped.
 pub struct KeyLock {
     _stripe: OwnedMutexGuard<()>,
+    /// For a change of the key's bindings: it was waited for before the stripe, and goes with it into the commit.
+    _turn: Option<Turn>,
+}
+
+impl KeyLock {
+    /// Keeps the turn for as long as the lock.
+    pub(super) fn with(self, turn: Turn) -> Self {
+        Self { _turn: Some(turn), ..self }
+    }
 }
 
 /// The cache.
@@ -114,11 +124,12 @@ impl KeyCache {
         Arc::new(VersionEntry { version, material, counter: self.invocations.counter(id) })
     }
 
-    /// Keeps loaders and other changes of this key away until the guard is dropped.
+    /// Keeps loaders and other changes of this key away until the guard is dropped. Nobody who has it waits for the
+    /// directory's turn: see `turn.rs`.
     pub async fn lock(&self, id: KeyId) -> KeyLock {
         let bytes = id.as_bytes();
         let stripe = usize::from(u16::from_le_bytes([bytes[0], bytes[15]])) % STRIPES;
-        KeyLock { _stripe: Arc::clone(&self.stripes[stripe]).lock_owned().await }
+        KeyLock { _stripe: Arc::clone(&self.stripes[stripe]).lock_owned().await, _turn: None }
     }
 
     /// Drops what a change made stale. Call it under [`lock`](Self::lock), after the commit.

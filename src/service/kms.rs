@@ -9,6 +9,7 @@ use super::ports::{BindingScope, Clock, IdSource, Store, Token};
 use super::request::RequestContext;
 use crate::domain::access::{AccessContext, Decision, Grants, Grounds, Level, Permission, Resource, authorise};
 use crate::domain::id::{FolderId, KeyId};
+use crate::domain::key::Key;
 use crate::domain::time::Timestamp;
 use std::collections::HashSet;
 use std::future::Future;
@@ -195,13 +196,10 @@ impl Kms {
             None => self.cache.key(key_id).await?,
         };
         if let Some(entry) = found {
-            let resource = Resource::Key { key_id, folder_id: entry.key.folder_id };
-            let decision = self.decide(ctx, permission, resource, Some(&entry.grants)).await?;
-            let shown = !entry.key.is_hidden_in(ctx.dialect) || permission == Permission::RestoreKey;
-            match decision {
-                Decision::Allowed(_) if shown => return Ok(entry),
-                Decision::Denied(_) if shown => return Err(ServiceError::Denied),
-                Decision::Allowed(_) | Decision::Denied(_) | Decision::Hidden(_) => {}
+            match self.require_on_key(ctx, permission, &entry.key, &entry.grants).await {
+                Ok(()) => return Ok(entry),
+                Err(ServiceError::NotFound { .. }) => {}
+                Err(error) => return Err(error),
             }
         }
         if was_remembered {
@@ -210,6 +208,26 @@ impl Kms {
             self.cache.key(KeyId::from_bytes(self.ids.id())).await?;
         }
         Err(ServiceError::NotFound { what: Missing::Key, id: key_id.to_string() })
+    }
+
+    /// Refuses what the caller may not do with a key on which these roles are bound.
+    pub(super) async fn require_on_key(
+        &self,
+        ctx: &RequestContext,
+        permission: Permission,
+        key: &Key,
+        grants: &Grants,
+    ) -> Result<(), ServiceError> {
+        let resource = Resource::Key { key_id: key.id, folder_id: key.folder_id };
+        let decision = self.decide(ctx, permission, resource, Some(grants)).await?;
+        let shown = !key.is_hidden_in(ctx.dialect) || permission == Permission::RestoreKey;
+        match decision {
+            Decision::Allowed(_) if shown => Ok(()),
+            Decision::Denied(_) if shown => Err(ServiceError::Denied),
+            Decision::Allowed(_) | Decision::Denied(_) | Decision::Hidden(_) => {
+                Err(ServiceError::NotFound { what: Missing::Key, id: key.id.to_string() })
+            }
+        }
     }
 
     /// Runs a use case on a folder as a whole. Unknown folders end as hidden ones.
@@ -224,6 +242,17 @@ impl Kms {
         Fut: Future<Output = Result<T, ServiceError>>,
     {
         self.limits.count_request(ctx.caller.principal_id)?;
+        self.require_on_folder(ctx, permission, folder_id).await?;
+        act().await
+    }
+
+    /// Refuses what the caller may not do with a folder.
+    pub(super) async fn require_on_folder(
+        &self,
+        ctx: &RequestContext,
+        permission: Permission,
+        folder_id: FolderId,
+    ) -> Result<(), ServiceError> {
         let not_found = || ServiceError::NotFound { what: Missing::Folder, id: folder_id.to_string() };
         match self.decide(ctx, permission, Resource::Folder(folder_id), None).await? {
             Decision::Hidden(_) => Err(not_found()),
@@ -233,7 +262,7 @@ impl Kms {
                 if level == Level::Service && self.store.folder(folder_id).await?.is_none() {
                     return Err(not_found());
                 }
-                act().await
+                Ok(())
             }
         }
     }
@@ -249,8 +278,18 @@ impl Kms {
         Fut: Future<Output = Result<T, ServiceError>>,
     {
         self.limits.count_request(ctx.caller.principal_id)?;
+        self.require_on_service(ctx, permission).await?;
+        act().await
+    }
+
+    /// Refuses what the caller may not do with the service itself.
+    pub(super) async fn require_on_service(
+        &self,
+        ctx: &RequestContext,
+        permission: Permission,
+    ) -> Result<(), ServiceError> {
         match self.decide(ctx, permission, Resource::Service, None).await? {
-            Decision::Allowed(_) => act().await,
+            Decision::Allowed(_) => Ok(()),
             Decision::Hidden(_) | Decision::Denied(_) => Err(ServiceError::Denied),
         }
     }

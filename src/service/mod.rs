@@ -35,6 +35,7 @@ pub mod rate;
 mod read;
 pub mod request;
 mod rotate_key;
+mod turn;
 mod update_key;
 
 pub use kms::{AccessSettings, Kms, KmsParts, KmsSettings};

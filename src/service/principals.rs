@@ -26,7 +26,9 @@ impl Kms {
         self.on_folder(ctx, Permission::ManagePrincipals, folder_id, || async move {
             checked_name(&request.name, 1)?;
             let principal = self.new_principal(folder_id, request.kind, request.name);
-            self.directory.commit(vec![Change::InsertPrincipal(principal.clone())]).await?;
+            let decision = self.require_on_folder(ctx, Permission::ManagePrincipals, folder_id);
+            let (turn, ()) = self.in_turn(ctx, decision).await?;
+            self.directory.commit_in_turn(&turn, vec![Change::InsertPrincipal(principal.clone())]).await?;
             access_log::principal_created(ctx, &principal);
             Ok(principal)
         })
@@ -76,8 +78,7 @@ impl Kms {
     }
 
     async fn try_to_delete(&self, ctx: &RequestContext, id: PrincipalId) -> Result<Principal, ServiceError> {
-        let turn = self.directory.turn().await;
-        let stored = self.managed_principal(ctx, id).await?;
+        let (turn, stored) = self.in_turn(ctx, self.managed_principal(ctx, id)).await?;
         if id == ctx.caller.principal_id {
             // Otherwise a slip would lock out who made it, and leave nobody who can be asked about it.
             return Err(ServiceError::Invalid("a principal cannot delete itself: another one must do it".into()));

@@ -1,5 +1,6 @@
 //! The real store, with a power switch: after a given number of writes every call fails, as if the process
-//! had been killed between two steps. It also counts reads, and can say that somebody else was faster.
+//! had been killed between two steps. It also counts reads, can say that somebody else was faster, and can hold commits
+//! back.
 
 use async_trait::async_trait;
 use claviger::domain::access::BindingSet;
@@ -12,8 +13,9 @@ use claviger::service::ports::{
     BindingScope, Change, CredentialLookup, CredentialRecord, CredentialView, Cursor, Due, Folder, Heartbeat,
     InvocationLease, KeyRecord, Page, Principal, RememberedRequest, Store, StoreError, Stored, StoredMaterial,
 };
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use tokio::sync::{OwnedRwLockWriteGuard, RwLock};
 
 pub struct FaultyStore {
     inner: Arc<dyn Store>,
@@ -22,6 +24,18 @@ pub struct FaultyStore {
     planted_credential: Mutex<Option<Stored<CredentialRecord>>>,
     reads: Mutex<Vec<&'static str>>,
     conflicts: AtomicI64,
+    /// Whoever has it alone holds commits back.
+    gate: Arc<RwLock<()>>,
+    under_way: AtomicUsize,
+}
+
+/// A call that the store has not answered.
+struct UnderWay<'a>(&'a AtomicUsize);
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 impl FaultyStore {
@@ -33,6 +47,8 @@ impl FaultyStore {
             planted_credential: Mutex::default(),
             reads: Mutex::default(),
             conflicts: AtomicI64::new(0),
+            gate: Arc::default(),
+            under_way: AtomicUsize::new(0),
         }
     }
 
@@ -61,7 +77,22 @@ impl FaultyStore {
         self.conflicts.store(count, Ordering::SeqCst);
     }
 
-    fn commit(&self, name: &'static str) -> Result<(), StoreError> {
+    /// Lets no commit begin until what it gives is dropped.
+    pub fn hold_commits(&self) -> OwnedRwLockWriteGuard<()> {
+        Arc::clone(&self.gate).try_write_owned().unwrap()
+    }
+
+    /// Whether a call waits for the store; a commit that is held back does not count.
+    pub fn is_busy(&self) -> bool {
+        self.under_way.load(Ordering::SeqCst) > 0
+    }
+
+    fn under_way(&self) -> UnderWay<'_> {
+        self.under_way.fetch_add(1, Ordering::SeqCst);
+        UnderWay(&self.under_way)
+    }
+
+    fn write_unless_conflicting(&self, name: &'static str) -> Result<(), StoreError> {
         let planted =
             self.conflicts.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| (left > 0).then(|| left - 1));
         if planted.is_ok() { Err(StoreError::Conflict) } else { self.write(name) }
@@ -93,11 +124,20 @@ macro_rules! pass {
         impl Store for FaultyStore {
             $(async fn $name(&self, $($arg: $ty),*) -> Result<$out, StoreError> {
                 self.$kind(stringify!($name))?;
+                let _under_way = self.under_way();
                 self.inner.$name($($arg),*).await
             })*
 
+            async fn commit(&self, changes: Vec<Change>) -> Result<(), StoreError> {
+                let _open = self.gate.read().await;
+                let _under_way = self.under_way();
+                self.write_unless_conflicting("commit")?;
+                self.inner.commit(changes).await
+            }
+
             async fn credential(&self, lookup: CredentialLookup) -> Result<Option<Stored<CredentialRecord>>, StoreError> {
                 self.read("credential")?;
+                let _under_way = self.under_way();
                 let planted = self.planted_credential.lock().unwrap().take();
                 match planted {
                     Some(credential) => Ok(Some(credential)),
@@ -107,6 +147,7 @@ macro_rules! pass {
 
             async fn due(&self, now: Timestamp, limit: u32) -> Result<Due, StoreError> {
                 self.read("due")?;
+                let _under_way = self.under_way();
                 let planted = self.planted.lock().unwrap().take();
                 match planted {
                     Some(due) => Ok(due),
@@ -118,7 +159,6 @@ macro_rules! pass {
 }
 
 pass! {
-    commit commit(changes: Vec<Change>) -> ();
     read folder(id: FolderId) -> Option<Folder>;
     read first_folder() -> Option<Folder>;
     read folders(after: Option<Cursor>, limit: u32) -> Page<Folder>;

@@ -12,7 +12,7 @@ use claviger::domain::Dialect;
 use claviger::domain::access::{Caller, Role};
 use claviger::domain::algorithm::Algorithm;
 use claviger::domain::context::EncryptionContext;
-use claviger::domain::id::{CredentialId, KeyId, MaterialId};
+use claviger::domain::id::{KeyId, MaterialId};
 use claviger::domain::operation::{Operation, Snapshot, VersionView};
 use claviger::domain::text::{Description, Labels, Name};
 use claviger::domain::time::Timestamp;
@@ -65,10 +65,11 @@ impl Service {
         let kms = Self::kms_over(&core, &clock, &store, settings);
         let roles = [Role::Admin, Role::KeysEncrypterDecrypter, Role::Operator];
         let administration = kms.ensure_administration("tests", "administrator", &roles).await.unwrap();
+        let credential = kms.issue_token(&administration.administrator, "tests", None).await.unwrap();
         let caller = Caller {
             principal_id: administration.administrator.id,
             kind: administration.administrator.kind,
-            credential_id: CredentialId::from_bytes([1; 16]),
+            credential_id: credential.credential_id,
             folder_id: administration.folder.id,
         };
         let ctx = RequestContext { request_id: "test".into(), caller, dialect: Dialect::Yandex };

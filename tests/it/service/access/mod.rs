@@ -134,8 +134,9 @@ async fn person(service: &Service, folder_id: FolderId, kind: PrincipalKind) -> 
     let id = PrincipalId::from_bytes(service.core.ids.id());
     let principal =
         Principal { id, folder_id, kind, name: "somebody".into(), created_at: service.kms.now(), deleted_at: None };
-    service.store.commit(vec![Change::InsertPrincipal(principal)]).await.unwrap();
-    let caller = Caller { principal_id: id, kind, folder_id, ..service.ctx.caller.clone() };
+    service.store.commit(vec![Change::InsertPrincipal(principal.clone())]).await.unwrap();
+    let credential_id = service.kms.issue_token(&principal, "tests", None).await.unwrap().credential_id;
+    let caller = Caller { principal_id: id, kind, credential_id, folder_id };
     RequestContext { caller, ..service.ctx.clone() }
 }
 

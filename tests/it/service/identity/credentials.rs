@@ -263,14 +263,14 @@ fn credentials_are_shown_to_their_principal_and_changed_by_who_manages_it() {
         let (home, kms) = (office.home(), office.kms());
         let account = office.account().await;
         let (id, _) = office.issue(&account, NewCredential::ApiToken).await;
-        let owner = office.as_caller(&account);
+        let owner = office.with_credential(&account, id);
         let viewer = office.with_role(home, BindingScope::Folder(home), Role::Viewer).await;
         for ctx in [&owner, &viewer] {
             assert_eq!(kms.credential(ctx, id).await.unwrap().record.id, id);
             assert_eq!(kms.credentials(ctx, account.id, None, 10).await.unwrap().items.len(), 1);
             assert!(is_denied(&kms.revoke_credential(ctx, id).await));
         }
-        let stranger = office.as_caller(&office.account().await);
+        let stranger = office.as_caller(&office.account().await).await;
         let unknown = CredentialId::from_bytes([9; 16]);
         for (ctx, id) in [(&stranger, id), (office.root(), unknown), (&stranger, unknown)] {
             let Err(ServiceError::NotFound { what: Missing::Credential, id: named }) = kms.credential(ctx, id).await

@@ -31,7 +31,7 @@ fn everybody_sees_the_folders_in_which_a_role_lets_them() {
         }
         assert_eq!(seen(&office, office.root()).await, all, "oldest first");
         let somebody = office.principal(all[1], PrincipalKind::User).await;
-        let ctx = office.as_caller(&somebody);
+        let ctx = office.as_caller(&somebody).await;
         assert!(seen(&office, &ctx).await.is_empty(), "not even its own one, without a role");
         assert!(is_denied(&office.kms().folder(&ctx, all[1]).await));
         for (folder, role) in [(all[2], Role::Viewer), (all[4], Role::Operator), (all[3], Role::KeysEncrypter)] {

@@ -1,12 +1,13 @@
 //! What credentials look like, and which are not issued.
 
-use super::{CERTIFICATE, Office, SPKI, Shown, every_kind, is_invalid};
+use super::{CERTIFICATE, Office, SPKI, Shown, every_kind, is_invalid, log_in};
 use crate::service::{DAY, HOUR, in_own_process};
 use claviger::domain::access::PrincipalKind;
 use claviger::domain::time::Timestamp;
 use claviger::service::error::ServiceError;
 use claviger::service::identity::{IssueCredential, NewCredential};
 use claviger::service::ports::Store;
+use std::time::Duration;
 
 #[test]
 fn credentials_have_the_forms_that_clients_and_scanners_know() {
@@ -100,6 +101,50 @@ fn a_certificate_is_one_credential_at_a_time() {
         assert_eq!((caller.principal_id, caller.credential_id), (one.id, renewed.id));
         let closed = office.kms().credential(office.root(), second.id).await.unwrap().record;
         assert!(closed.revoked_at.is_some(), "what had expired made room");
+    });
+}
+
+/// Its owner decides about it, though it has expired.
+#[test]
+fn a_certificate_of_another_folder_makes_no_room_when_it_has_expired() {
+    in_own_process(module_path!(), "a_certificate_of_another_folder_makes_no_room_when_it_has_expired", async |core| {
+        let office = Office::start(core).await;
+        let elsewhere = office.folder("elsewhere").await;
+        let (owner, stranger) = (office.account().await, office.principal(elsewhere, PrincipalKind::User).await);
+        let until = |end: Timestamp| NewCredential::Certificate { spki_sha256: CERTIFICATE, not_after: end };
+        let (soon, later) = (office.kms().now().plus(HOUR), office.kms().now().plus(DAY));
+        let first = office.try_to_issue(&owner, until(soon), None).await.unwrap().record;
+        let in_force = office.try_to_issue(&stranger, until(later), None).await.unwrap_err();
+        office.service.clock.advance(HOUR);
+        let expired = office.try_to_issue(&stranger, until(later), None).await.unwrap_err();
+        assert!(matches!(expired, ServiceError::Exists(_)), "{expired:?}");
+        assert_eq!(expired.to_string(), in_force.to_string(), "and tells nothing of its state");
+        assert_eq!(office.kms().credential(office.root(), first.id).await.unwrap().record, first);
+        office.revoke(first.id).await;
+        office.try_to_issue(&stranger, until(later), None).await.unwrap();
+    });
+}
+
+#[test]
+fn no_credential_ends_after_the_last_instant_that_answers_can_say() {
+    in_own_process(module_path!(), "no_credential_ends_after_the_last_instant_that_answers_can_say", async |core| {
+        let office = Office::start(core).await;
+        let account = office.account().await;
+        let latest = Timestamp::LATEST_END;
+        let past_it = latest.plus(Duration::from_micros(1));
+        for kind in every_kind(1) {
+            for end in [past_it, Timestamp::from_micros(i64::MAX)] {
+                assert!(is_invalid(&office.try_to_issue(&account, kind.clone(), Some(end)).await), "{kind:?}");
+            }
+            let issued = office.try_to_issue(&account, kind, Some(latest)).await.unwrap();
+            assert_eq!(issued.record.expires_at, Some(latest));
+        }
+        let kind = NewCredential::Certificate { spki_sha256: [0xcf; 32], not_after: past_it };
+        let endless = office.try_to_issue(&account, kind, None).await.unwrap();
+        assert_eq!(endless.record.expires_at, Some(latest), "a certificate that says that it never ends");
+        let (kid, _) = office.issue(&account, NewCredential::PublicKey { spki: SPKI.to_vec() }).await;
+        office.service.clock.advance(latest.since(office.kms().now()) - HOUR / 2);
+        assert_eq!(log_in(office.kms(), kid).await.unwrap().expires_at, latest);
     });
 }
 

@@ -31,7 +31,7 @@ fn the_token_of_a_login_stands_for_the_key_until_its_period_is_over() {
         let Recognised::InForce(caller) = office.kms().directory().by_token(&token.text).await.unwrap() else {
             unreachable!("it is valid");
         };
-        let expected = Caller { credential_id: kid, ..office.as_caller(&account).caller };
+        let expected = office.with_credential(&account, kid).caller;
         assert_eq!(caller, expected);
         office.service.restart();
         office.service.clock.advance(HOUR - Duration::from_micros(1));

@@ -8,6 +8,7 @@ mod last_uses;
 mod logins;
 mod principals;
 mod provision;
+mod queued;
 mod secrets;
 
 use super::Service;
@@ -83,7 +84,7 @@ impl Office {
     async fn with_role(&self, folder_id: FolderId, scope: BindingScope, role: Role) -> RequestContext {
         let principal = self.principal(folder_id, PrincipalKind::User).await;
         self.bind(scope, role, &principal).await;
-        self.as_caller(&principal)
+        self.as_caller(&principal).await
     }
 
     async fn bind(&self, scope: BindingScope, role: Role, principal: &Principal) {
@@ -96,13 +97,15 @@ impl Office {
         self.kms().update_access_bindings(self.root(), scope, deltas).await.unwrap();
     }
 
-    fn as_caller(&self, principal: &Principal) -> RequestContext {
-        let caller = Caller {
-            principal_id: principal.id,
-            kind: principal.kind,
-            credential_id: CredentialId::from_bytes([2; 16]),
-            folder_id: principal.folder_id,
-        };
+    /// With a credential of its own for this.
+    async fn as_caller(&self, principal: &Principal) -> RequestContext {
+        let token = self.kms().issue_token(principal, "caller", None).await.unwrap();
+        self.with_credential(principal, token.credential_id)
+    }
+
+    fn with_credential(&self, principal: &Principal, credential_id: CredentialId) -> RequestContext {
+        let caller =
+            Caller { principal_id: principal.id, kind: principal.kind, credential_id, folder_id: principal.folder_id };
         RequestContext { caller, ..self.root().clone() }
     }
 

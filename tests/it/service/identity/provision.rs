@@ -118,7 +118,7 @@ fn another_administrator_is_made_for_one_that_was_deleted() {
         assert!(again.in_office && again.administrator == made.administrator, "it is found from now on");
         let token = kms.issue_token(&again.administrator, "init", None).await.unwrap();
         assert!(knows(kms, &token.text).await);
-        assert!(kms.create_folder(&office.as_caller(&again.administrator), "works".into()).await.is_ok());
+        assert!(kms.create_folder(&office.as_caller(&again.administrator).await, "works".into()).await.is_ok());
     });
 }
 
