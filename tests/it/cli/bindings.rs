@@ -77,7 +77,7 @@ async fn a_binding_that_gives_nobody_anything_is_made_with_a_warning() {
     let home = Home::new();
     let dev = home.start().await;
     let shell = Shell::of(&dev);
-    let (app, caller) = caller(&shell, "app");
+    let (app, _) = caller(&shell, "app");
     let eve = shell.id(&["principal", "create", "--name", "eve", "--type", "user-account"]);
     let gone = shell.id(&["principal", "create", "--name", "gone"]);
     let add = |shell: &Shell, subject: &str| {
@@ -119,7 +119,25 @@ async fn a_binding_that_gives_nobody_anything_is_made_with_a_warning() {
     assert_eq!(row.as_object().unwrap().len(), 2, "{row}");
     let removed = shell.run(&["binding", "remove", "--role", "kms.viewer", "--subject", "group:auditors"]);
     assert_eq!((removed.status, removed.stderr.as_str()), (super::DONE, ""));
-    caller.refused(&["binding", "list"], REFUSED, "permission denied");
+}
+
+#[tokio::test]
+async fn names_of_principals_that_the_caller_may_not_see_are_not_listed() {
+    let home = Home::new();
+    let dev = home.start().await;
+    let shell = Shell::of(&dev);
+    let key = shell.new_key("k");
+    let (narrow, stranger) = caller(&shell, "narrow");
+    let eve = shell.id(&["principal", "create", "--name", "eve", "--type", "user-account"]);
+    for id in [&narrow, &eve] {
+        shell.ok(&["binding", "add", "--key", &key, "--role", "kms.viewer", "--subject", id]);
+    }
+    let eves_line = |shell: &Shell| {
+        let list = shell.ok(&["binding", "list", "--key", &key]);
+        masked(list.lines().find(|line| line.contains(&eve)).unwrap())
+    };
+    assert_eq!(eves_line(&shell), "kms.viewer userAccount <id> eve");
+    assert_eq!(eves_line(&stranger), "kms.viewer userAccount <id> -");
 }
 
 #[tokio::test]

@@ -200,7 +200,7 @@ async fn credentials_of_others_are_neither_issued_nor_shown_nor_revoked() {
     scene.shell.refused(&["credential", "show", UNKNOWN], REFUSED, "not found");
     scene.shell.refused(&["credential", "list", "--principal", "nobody"], REFUSED, "principal nobody not found");
     scene.issue(&["--type", "api-token", "--expires-at", "2001-01-01T00:00:00Z"]).assert_refused(REFUSED, "");
-    scene.issue(&["--type", "api-token", "--expires-at", "tomorrow"]).assert_refused(REFUSED, "");
+    scene.issue(&["--type", "api-token", "--expires-at", "tomorrow"]).assert_refused(USAGE, "--expires-at");
     scene.issue(&["--type", "password"]).assert_refused(USAGE, "password");
     scene.issue(&["--type", "certificate"]).assert_refused(USAGE, "--certificate");
 }
