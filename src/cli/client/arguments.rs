@@ -2,11 +2,15 @@
 
 use crate::config::Period;
 use clap::{Args, Subcommand, ValueEnum};
+use jiff::Timestamp;
 use std::path::PathBuf;
 use std::time::Duration;
 
 /// The longest id, in characters.
 const MAX_ID_CHARS: usize = 50;
+
+/// A longer period is a mistake; no end at all is said by leaving it out.
+const LONGEST_PERIOD: Duration = Duration::from_secs(36_525 * 24 * 60 * 60);
 
 /// Commands that are requests to the running server.
 #[derive(Debug, Subcommand)]
@@ -28,11 +32,7 @@ pub enum ClientCommand {
     /// Keys
     Key(Group<KeyCommand>),
     /// The clock of the server
-    Clock {
-        /// What to do.
-        #[command(subcommand)]
-        command: ClockCommand,
-    },
+    Clock(Group<ClockCommand>),
 }
 
 /// `claviger THING COMMAND`, with the form of its output.
@@ -182,8 +182,8 @@ pub struct IssueArguments {
     #[arg(long, value_name = "PERIOD", value_parser = period, conflicts_with = "expires_at")]
     pub ttl: Option<Duration>,
     /// When it ends (RFC 3339)
-    #[arg(long, value_name = "TIME")]
-    pub expires_at: Option<String>,
+    #[arg(long, value_name = "TIME", value_parser = instant)]
+    pub expires_at: Option<Timestamp>,
     /// Write the secret into this new file (mode 0600) and print the id only
     #[arg(long, value_name = "FILE")]
     pub output: Option<PathBuf>,
@@ -268,6 +268,8 @@ pub enum KeyCommand {
         #[arg(value_parser = id)]
         id: String,
     },
+    /// Change what is said of a key and how it is used
+    Update(UpdateKeyArguments),
     /// Make a new version and make it primary
     Rotate {
         /// The key's id
@@ -331,7 +333,7 @@ pub struct CreateKeyArguments {
     #[arg(long, default_value = "")]
     pub description: String,
     /// AES_256_HSM is used inside of the token only; AES_256, AES_192 and AES_128 in the server's memory
-    #[arg(long, default_value = "AES_256_HSM")]
+    #[arg(long, default_value = "AES_256_HSM", value_parser = ["AES_256_HSM", "AES_256", "AES_192", "AES_128"])]
     pub algorithm: String,
     /// Rotate automatically, such as every 90d
     #[arg(long, value_name = "PERIOD", value_parser = period)]
@@ -342,6 +344,56 @@ pub struct CreateKeyArguments {
     /// A label; may be repeated
     #[arg(long = "label", value_name = "NAME=VALUE", value_parser = label)]
     pub labels: Vec<(String, String)>,
+}
+
+/// Whether a key is used.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum KeyStatus {
+    /// It is
+    Active,
+    /// It neither encrypts nor decrypts
+    Inactive,
+}
+
+/// How often a key is rotated automatically.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rotation {
+    /// After each such period.
+    Every(Duration),
+    /// Not at all.
+    Never,
+}
+
+/// `claviger key update`
+#[derive(Debug, Args)]
+pub struct UpdateKeyArguments {
+    /// The key's id
+    #[arg(value_parser = id)]
+    pub id: String,
+    /// What is changed.
+    #[command(flatten)]
+    pub changes: KeyChanges,
+}
+
+/// What is not named stays as it is.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = true)]
+pub struct KeyChanges {
+    /// Free name
+    #[arg(long)]
+    pub name: Option<String>,
+    /// Free text
+    #[arg(long)]
+    pub description: Option<String>,
+    /// Whether it is used
+    #[arg(long, value_enum)]
+    pub status: Option<KeyStatus>,
+    /// Whether deletion is refused
+    #[arg(long, value_name = "true|false")]
+    pub deletion_protection: Option<bool>,
+    /// Rotate automatically, such as every 90d; or none
+    #[arg(long, value_name = "PERIOD", value_parser = rotation)]
+    pub rotation_period: Option<Rotation>,
 }
 
 /// `claviger clock ...`
@@ -358,7 +410,16 @@ pub fn id(text: &str) -> Result<String, String> {
 }
 
 fn period(text: &str) -> Result<Duration, String> {
-    text.parse().map(|Period(period)| period)
+    let Period(period) = text.parse()?;
+    if period > LONGEST_PERIOD { Err("this is longer than 100 years (36525d)".to_owned()) } else { Ok(period) }
+}
+
+fn rotation(text: &str) -> Result<Rotation, String> {
+    if text == "none" { Ok(Rotation::Never) } else { period(text).map(Rotation::Every) }
+}
+
+fn instant(text: &str) -> Result<Timestamp, String> {
+    text.parse().map_err(|_| "this is not a time such as 2030-01-01T00:00:00Z".to_owned())
 }
 
 fn label(text: &str) -> Result<(String, String), String> {
@@ -367,110 +428,4 @@ fn label(text: &str) -> Result<(String, String), String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::cli::arguments::Arguments;
-    use clap::error::ErrorKind;
-    use clap::{CommandFactory, Parser};
-    use rstest::rstest;
-
-    const ID: &str = "0b7c1b6e-5a94-4c1e-9a53-0d9d7d4b2f11";
-
-    fn parse(line: &str) -> Result<Arguments, clap::Error> {
-        Arguments::try_parse_from(std::iter::once("claviger").chain(line.split(' ')))
-    }
-
-    #[test]
-    fn the_command_line_is_consistent() {
-        Arguments::command().debug_assert();
-    }
-
-    #[rstest]
-    #[case("whoami")]
-    #[case("whoami --json")]
-    #[case("folder create --name n")]
-    #[case("folder --json list")]
-    #[case("folder list --json")]
-    #[case("principal create --name n --type user-account --folder f")]
-    #[case("principal delete 1 --yes")]
-    #[case("credential create --principal 1 --type api-token --ttl 90d")]
-    #[case("credential create --principal 1 --type key --output f --expires-at 2030-01-01T00:00:00Z")]
-    #[case("binding list --service")]
-    #[case("binding add --key 1 --role kms.viewer --subject group:x")]
-    #[case("binding set -")]
-    #[case("key create --label a=b --label c= --rotation-period 24h")]
-    #[case("key schedule-destruction 1 2 --wait 7d -y")]
-    #[case("clock confirm")]
-    fn commands_are_read(#[case] line: &str) {
-        parse(line).unwrap();
-    }
-
-    #[rstest]
-    #[case("folder create")]
-    #[case("folder show a/b")]
-    #[case("folder show a?b")]
-    #[case("key show ..")]
-    #[case("principal create --name n --type robot")]
-    #[case("credential create --principal 1 --type api-token --ttl 90")]
-    #[case("credential create --principal 1 --type api-token --ttl 1d --expires-at 2030-01-01T00:00:00Z")]
-    #[case("credential create --principal 1")]
-    #[case("binding list --service --folder f")]
-    #[case("binding add --role r --subject s --folder f --key k")]
-    #[case("key create --label a")]
-    #[case("key set-primary 1")]
-    fn mistakes_are_refused(#[case] line: &str) {
-        let error = parse(line).unwrap_err();
-        assert_ne!(error.kind(), ErrorKind::DisplayHelp, "{line}");
-    }
-
-    /// The commands in the examples of docs/cli.md, without what the shell does with them.
-    fn documented() -> Vec<Vec<&'static str>> {
-        let text = include_str!("../../../docs/cli.md");
-        let blocks = text.split("```").skip(1).step_by(2);
-        let lines = blocks.flat_map(str::lines).filter(|line| line.starts_with("claviger "));
-        lines
-            .map(|line| line.split_whitespace().take_while(|word| !["#", ">", "|", "<"].contains(word)).collect())
-            .collect()
-    }
-
-    #[test]
-    fn every_documented_command_is_one() {
-        for command in documented() {
-            // The examples have names for ids where the server has ids.
-            Arguments::try_parse_from(command.iter().map(|word| word.trim_start_matches('$'))).unwrap();
-        }
-    }
-
-    /// Every command with its options, but for those that clap adds.
-    fn leaves(command: &clap::Command, path: &str) -> Vec<(String, Vec<String>)> {
-        let path = format!("{path} {}", command.get_name());
-        if command.has_subcommands() {
-            return command.get_subcommands().flat_map(|below| leaves(below, &path)).collect();
-        }
-        let own = command.get_arguments().filter_map(|argument| argument.get_long()).map(str::to_owned);
-        vec![(path.trim_start().to_owned(), own.collect())]
-    }
-
-    #[test]
-    fn every_client_command_is_documented_and_none_takes_a_secret() {
-        let own = ["dev", "init", "serve", "ceremony", "version"];
-        let documented = documented();
-        for (command, options) in leaves(&Arguments::command(), "") {
-            let words: Vec<&str> = command.split(' ').collect();
-            if own.contains(&words[1]) {
-                continue;
-            }
-            assert!(documented.iter().any(|it| it.starts_with(&words)), "`{command}` is not in docs/cli.md");
-            let secret = ["token", "secret", "password", "private-key", "pin"];
-            assert!(!options.iter().any(|option| secret.contains(&option.as_str())), "{command} {options:?}");
-        }
-    }
-
-    #[test]
-    fn an_id_fits_into_a_path() {
-        assert_eq!(id(ID).unwrap(), ID);
-        for text in ["", "a b", "a/b", "a%2e", "\u{e4}", &"a".repeat(51)] {
-            assert!(id(text).is_err(), "{text:?}");
-        }
-    }
-}
+mod tests;

@@ -2,8 +2,9 @@
 
 use super::arguments::{self, BindingArguments, BindingCommand, Consent, FolderArgument, Group, TargetArguments};
 use super::server::Server;
+use super::subjects::Subjects;
 use super::table::{Column, printable};
-use super::{Exit, Failure, consent, done, folder_of, show_list};
+use super::{Exit, Failure, consent, count, done, folder_of, show_list};
 use crate::domain::access::SubjectKind;
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
@@ -12,7 +13,8 @@ use std::fmt;
 use std::io::{Read, Write};
 use std::path::Path;
 
-const COLUMNS: [Column; 3] = [("ROLE", "/roleId"), ("SUBJECT TYPE", "/subject/type"), ("SUBJECT", "/subject/id")];
+const COLUMNS: [Column; 4] =
+    [("ROLE", "/roleId"), ("SUBJECT TYPE", "/subject/type"), ("SUBJECT", "/subject/id"), ("NAME", "/name")];
 /// More than 1000 bindings with the longest names.
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
 
@@ -43,7 +45,10 @@ pub fn run(group: &Group<BindingCommand>) -> Result<(), Failure> {
     let (server, json) = (Server::from_environment()?, group.json);
     match &group.command {
         BindingCommand::List { target } => {
-            let rows = server.list(&format!("{}:listAccessBindings", path(target)?), "accessBindings")?;
+            let mut rows = server.list(&format!("{}:listAccessBindings", path(target)?), "accessBindings")?;
+            if !json {
+                Subjects::of(&server).name(&mut rows);
+            }
             show_list(json, &COLUMNS, rows)
         }
         BindingCommand::Add(arguments) => update(&server, json, arguments, "ADD"),
@@ -71,12 +76,16 @@ fn update(server: &Server, json: bool, arguments: &BindingArguments, action: &st
     let body = json!({ "accessBindingDeltas": [{ "action": action, "accessBinding": &binding }] });
     let answer = server.post(&format!("{path}:updateAccessBindings"), &body)?;
     let what = if action == "ADD" { "bound" } else { "no longer bound" };
-    done(json, &answer, format_args!("{binding} is {what}"))
+    done(json, &answer, format_args!("{binding} is {what}"))?;
+    if action == "ADD" {
+        Subjects::of(server).warn([(binding.subject.r#type.as_str(), binding.subject.id.as_str())]);
+    }
+    Ok(())
 }
 
 fn set(server: &Server, json: bool, target: &TargetArguments, file: &Path, consent: Consent) -> Result<(), Failure> {
     let path = path(target)?;
-    let wanted = wanted(server, &read(file)?)?;
+    let wanted = wanted(server, file, &read(file)?)?;
     let rows = server.list(&format!("{path}:listAccessBindings"), "accessBindings")?;
     let current: Vec<Binding> = serde_json::from_value(Value::Array(rows)).context("the server's answer")?;
     let changes = changes(&current, &wanted);
@@ -86,7 +95,12 @@ fn set(server: &Server, json: bool, target: &TargetArguments, file: &Path, conse
         consent::ask(consent, || Ok("Make these changes?".to_owned()))?;
     }
     let answer = server.post(&format!("{path}:setAccessBindings"), &json!({ "accessBindings": wanted }))?;
-    done(json, &answer, format_args!("{} bindings are set, {} changes", wanted.len(), changes.len()))
+    let are = if wanted.len() == 1 { "is" } else { "are" };
+    let (bindings, changed) = (count(wanted.len(), "binding"), count(changes.len(), "change"));
+    done(json, &answer, format_args!("{bindings} {are} set, {changed}"))?;
+    let new = wanted.iter().filter(|binding| !current.contains(binding));
+    Subjects::of(server).warn(new.map(|binding| (binding.subject.r#type.as_str(), binding.subject.id.as_str())));
+    Ok(())
 }
 
 /// What comes and what goes, in lines.
@@ -100,7 +114,7 @@ fn changes(current: &[Binding], wanted: &[Binding]) -> Vec<String> {
 
 /// The text of a file, or of standard input.
 fn read(file: &Path) -> Result<String, Failure> {
-    let name = if file == Path::new("-") { "standard input".to_owned() } else { file.display().to_string() };
+    let name = name_of(file);
     let mut text = String::new();
     let read = match std::fs::File::open(file) {
         _ if file == Path::new("-") => std::io::stdin().take(MAX_FILE_BYTES + 1).read_to_string(&mut text),
@@ -114,41 +128,60 @@ fn read(file: &Path) -> Result<String, Failure> {
     Ok(text)
 }
 
-/// The bindings of a file: JSON as `binding list --json` or the API has it, or lines `ROLE SUBJECT`.
-fn wanted(server: &Server, text: &str) -> Result<Vec<Binding>, Failure> {
+fn name_of(file: &Path) -> String {
+    if file == Path::new("-") { "standard input".to_owned() } else { file.display().to_string() }
+}
+
+/// The bindings of a file: JSON as `binding list --json` or the API has it, or lines `ROLE SUBJECT`. Nothing at all is
+/// what a command before a pipe leaves that has failed: that takes nothing away.
+fn wanted(server: &Server, file: &Path, text: &str) -> Result<Vec<Binding>, Failure> {
     if text.trim_start().starts_with(['[', '{']) {
         return from_json(text);
     }
     let lines = from_lines(text)?;
+    if lines.is_empty() {
+        let text = format!("{}: there is no binding in it; to take all bindings away, give it []", name_of(file));
+        return Err(Failure::new(Exit::Usage, text));
+    }
     lines.into_iter().map(|(role_id, who)| Ok(Binding { role_id, subject: who.resolved(server)? })).collect()
 }
 
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum JsonFile {
-    List(Vec<Binding>),
-    #[serde(rename_all = "camelCase")]
-    Request {
-        access_bindings: Vec<Binding>,
-    },
+fn from_json(text: &str) -> Result<Vec<Binding>, Failure> {
+    let wrong = |what: String| Failure::new(Exit::Usage, format!("this is not JSON with access bindings: {what}"));
+    let entries = match serde_json::from_str(text).map_err(|error| wrong(error.to_string()))? {
+        Value::Array(entries) => entries,
+        Value::Object(mut request) => match request.remove("accessBindings") {
+            Some(Value::Array(entries)) => entries,
+            _ => return Err(wrong("there is no array accessBindings in the object".to_owned())),
+        },
+        _ => return Err(wrong("it is neither an array nor an object".to_owned())),
+    };
+    let numbered = entries.into_iter().zip(1..);
+    numbered.map(|(value, number)| entry(value).map_err(|what| wrong(format!("entry {number}: {what}")))).collect()
 }
 
-fn from_json(text: &str) -> Result<Vec<Binding>, Failure> {
-    match serde_json::from_str(text) {
-        Ok(JsonFile::List(bindings) | JsonFile::Request { access_bindings: bindings }) => Ok(bindings),
-        Err(error) => Err(Failure::new(Exit::Usage, format!("this is not JSON with access bindings: {error}"))),
+fn entry(value: Value) -> Result<Binding, String> {
+    let binding: Binding = serde_json::from_value(value).map_err(|error| error.to_string())?;
+    if binding.role_id.is_empty() {
+        return Err("roleId is empty".to_owned());
     }
+    Who::parse(&format!("{}:{}", binding.subject.r#type, binding.subject.id)).map_err(|failure| failure.text)?;
+    Ok(binding)
 }
 
 /// Empty lines and what follows a `#` are left out.
 fn from_lines(text: &str) -> Result<Vec<(String, Who)>, Failure> {
+    let usage = |text: String| Failure::new(Exit::Usage, text);
     let mut found = Vec::new();
     for (number, line) in text.lines().enumerate() {
         let words: Vec<&str> = line.split('#').next().unwrap_or_default().split_whitespace().collect();
         match words.as_slice() {
             [] => {}
-            [role, subject] => found.push(((*role).to_owned(), Who::parse(subject)?)),
-            _ => return Err(Failure::new(Exit::Usage, format!("line {} is not ROLE SUBJECT", number + 1))),
+            [role, subject] => {
+                let wrong = |failure: Failure| usage(format!("line {}: {}", number + 1, failure.text));
+                found.push(((*role).to_owned(), Who::parse(subject).map_err(wrong)?));
+            }
+            _ => return Err(usage(format!("line {} is not ROLE SUBJECT", number + 1))),
         }
     }
     Ok(found)
@@ -230,6 +263,17 @@ mod tests {
         assert_eq!(from_json(text).unwrap_err().exit, Exit::Usage);
     }
 
+    #[rstest]
+    #[case(r#"[{"roleId":"kms.viewer"}]"#, "entry 1: missing field `subject`")]
+    #[case(r#"[{"roleId":"r","subject":{"id":"a","type":"group"}},7]"#, "entry 2: ")]
+    #[case(r#"[{"roleId":"r","subject":{"id":"a","type":"robot"}}]"#, "entry 1: \"robot\" is none of")]
+    #[case(r#"[{"roleId":"r","subject":{"id":"","type":"group"}}]"#, "entry 1: \"group:\" has no id")]
+    #[case(r#"[{"roleId":"","subject":{"id":"a","type":"group"}}]"#, "entry 1: roleId is empty")]
+    fn a_wrong_entry_is_named(#[case] text: &str, #[case] why: &str) {
+        let failure = from_json(text).unwrap_err();
+        assert!(failure.text.contains(why), "{}", failure.text);
+    }
+
     #[test]
     fn lines_are_read() {
         let lines = from_lines("# who\n\nkms.admin  group:a # b\n  kms.viewer 0b7c1b6e\n").unwrap();
@@ -238,6 +282,7 @@ mod tests {
         assert_eq!(lines, [("kms.admin".to_owned(), group), ("kms.viewer".to_owned(), principal)]);
         assert!(from_lines("kms.admin").is_err());
         assert!(from_lines("kms.admin group:a more").is_err());
+        assert!(from_lines("# who\nkms.admin robot:a").unwrap_err().text.starts_with("line 2: "));
     }
 
     #[rstest]

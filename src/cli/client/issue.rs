@@ -5,6 +5,7 @@ use super::arguments::{CredentialType, IssueArguments};
 use super::key_pair::RsaPair;
 use super::secret_file::SecretFile;
 use super::server::Server;
+use super::table::printable;
 use crate::auth::certificate::{CertificateError, read_pem, rsa_public_key};
 use anyhow::Context;
 use serde_json::{Map, Value};
@@ -26,6 +27,7 @@ pub fn run(arguments: &IssueArguments, json: bool) -> Result<(), Failure> {
         let text = format!("credential {id} was issued, but its secret is lost: revoke it ({})", failure.text);
         Failure { text, ..failure }
     };
+    let in_file = file.is_some();
     match (file, secret) {
         (Some(file), Some(secret)) => {
             file.write(&secret).map_err(lost)?;
@@ -38,7 +40,9 @@ pub fn run(arguments: &IssueArguments, json: bool) -> Result<(), Failure> {
         }
         _ => {}
     }
-    if json { say(&answer) } else { say(id) }
+    // A secret that nobody could read is lost, so here a closed standard output is a failure.
+    let line = if json { answer.to_string() } else { id.clone() };
+    if in_file { super::say(line) } else { say(line).map_err(lost) }
 }
 
 /// An answer whose secret is in a file is shown without it.
@@ -77,8 +81,8 @@ fn request(arguments: &IssueArguments) -> Result<(Value, Option<RsaPair>), Failu
     if let Some(ttl) = arguments.ttl {
         body.insert("ttl".into(), super::keys::seconds(ttl).into());
     }
-    if let Some(at) = &arguments.expires_at {
-        body.insert("expiresAt".into(), at.clone().into());
+    if let Some(at) = arguments.expires_at {
+        body.insert("expiresAt".into(), at.to_string().into());
     }
     let kind = match (arguments.kind, &arguments.certificate, &arguments.public_key) {
         (CredentialType::ApiToken, ..) => "apiToken",
@@ -141,10 +145,14 @@ fn print(credential: &Value, secret: &[u8]) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
     let written = out.write_all(secret).and_then(|()| out.flush());
     written.context("standard output")?;
-    let text = |name: &str| credential[name].as_str().unwrap_or("-");
     // The secret is out: a closed standard error changes nothing.
-    let _ = writeln!(std::io::stderr(), "credential {}, expires {}, shown this once", text("id"), text("expiresAt"));
+    let _ = writeln!(std::io::stderr(), "{}", shown_once(credential));
     Ok(())
+}
+
+fn shown_once(credential: &Value) -> String {
+    let expires = credential["expiresAt"].as_str().map(|at| format!(", expires {at}")).unwrap_or_default();
+    printable(&format!("credential {}{expires}, shown this once", credential["id"].as_str().unwrap_or("-")))
 }
 
 #[cfg(test)]
@@ -195,6 +203,13 @@ mod tests {
         assert_eq!(secret(CredentialType::Certificate), None);
         assert_eq!(secret(CredentialType::Key), None);
         assert!(secret_of(CredentialType::ApiToken, &json!({ "credential": {} }), None).is_err());
+    }
+
+    #[test]
+    fn what_was_shown_is_said_with_its_end_if_it_has_one() {
+        let (forever, until) = (json!({ "id": "c" }), json!({ "id": "c", "expiresAt": "2030-01-01T00:00:00Z" }));
+        assert_eq!(shown_once(&forever), "credential c, shown this once");
+        assert_eq!(shown_once(&until), "credential c, expires 2030-01-01T00:00:00Z, shown this once");
     }
 
     #[test]

@@ -1,9 +1,12 @@
 //! `claviger key ...`, over the REST paths of the Yandex dialect.
 
-use super::arguments::{CreateKeyArguments, Group, KeyCommand, VersionArguments};
+use super::arguments::{
+    CreateKeyArguments, Group, KeyChanges, KeyCommand, KeyStatus, Rotation, UpdateKeyArguments, VersionArguments,
+};
 use super::server::Server;
 use super::table::{Column, printable};
 use super::{Failure, consent, done, folder_of, say, show, show_list};
+use crate::config::Period;
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 
@@ -53,9 +56,13 @@ pub fn run(group: &Group<KeyCommand>) -> Result<(), Failure> {
         KeyCommand::Create(arguments) => create(&server, json, arguments),
         KeyCommand::List { folder } => {
             let keys = server.list(&format!("{PATH}?folderId={}", folder_of(folder)?), "keys")?;
-            show_list(json, &COLUMNS, keys)
+            show_keys(json, keys)
         }
         KeyCommand::Show { id } => show_key(&server, json, id),
+        KeyCommand::Update(UpdateKeyArguments { id, changes }) => {
+            let record = server.patch(&format!("{PATH}/{id}"), &patch(changes))?;
+            show_made(json, record)
+        }
         KeyCommand::Rotate { id } => {
             let record = server.post(&format!("{PATH}/{id}:rotate"), &json!({}))?;
             let version = printable(record["metadata"]["newPrimaryVersionId"].as_str().unwrap_or("-"));
@@ -109,8 +116,59 @@ fn create(server: &Server, as_json: bool, arguments: &CreateKeyArguments) -> Res
     if let Some(period) = arguments.rotation_period {
         body["rotationPeriod"] = seconds(period).into();
     }
-    let mut record = server.post(PATH, &body)?;
-    if as_json { say(record) } else { show(false, &FIELDS, &json!({ "key": record["response"].take() })) }
+    show_made(as_json, server.post(PATH, &body)?)
+}
+
+/// What an update changes, and what it says of that.
+fn patch(changes: &KeyChanges) -> Value {
+    let KeyChanges { name, description, status, deletion_protection, rotation_period } = changes;
+    let status = status.map(|status| match status {
+        KeyStatus::Active => "ACTIVE",
+        KeyStatus::Inactive => "INACTIVE",
+    });
+    // In the mask without a value, a period is taken away.
+    let rotation = rotation_period.map(|rotation| match rotation {
+        Rotation::Every(period) => seconds(period).into(),
+        Rotation::Never => Value::Null,
+    });
+    let fields = [
+        ("name", name.clone().map(Value::from)),
+        ("description", description.clone().map(Value::from)),
+        ("status", status.map(Value::from)),
+        ("deletionProtection", deletion_protection.map(Value::from)),
+        ("rotationPeriod", rotation),
+    ];
+    let named: Vec<_> = fields.into_iter().filter_map(|(field, value)| Some((field, value?))).collect();
+    let mask = named.iter().map(|(field, _)| *field).collect::<Vec<_>>().join(",");
+    let values = named.into_iter().filter(|(_, value)| !value.is_null());
+    let mut body: Map<String, Value> = values.map(|(field, value)| (field.to_owned(), value)).collect();
+    body.insert("updateMask".to_owned(), mask.into());
+    Value::Object(body)
+}
+
+/// The key of an operation that made or changed it.
+fn show_made(as_json: bool, mut record: Value) -> Result<(), Failure> {
+    if as_json {
+        return say(record);
+    }
+    let mut shown = json!({ "key": record["response"].take() });
+    make_period_readable(&mut shown["key"]);
+    show(false, &FIELDS, &shown)
+}
+
+fn show_keys(json: bool, mut keys: Vec<Value>) -> Result<(), Failure> {
+    if !json {
+        keys.iter_mut().for_each(make_period_readable);
+    }
+    show_list(json, &COLUMNS, keys)
+}
+
+/// `90d` for people instead of `7776000s`.
+fn make_period_readable(key: &mut Value) {
+    let Some(Value::String(text)) = key.get_mut("rotationPeriod") else { return };
+    if let Some(Ok(seconds)) = text.strip_suffix('s').map(str::parse) {
+        *text = Period(Duration::from_secs(seconds)).to_string();
+    }
 }
 
 /// The key, what stands behind it, and all its versions.
@@ -121,6 +179,7 @@ fn show_key(server: &Server, json: bool, id: &str) -> Result<(), Failure> {
         shown["versions"] = Value::Array(versions);
         return say(shown);
     }
+    make_period_readable(&mut shown["key"]);
     show(false, &FIELDS, &shown)?;
     say("")?;
     show_list(false, &VERSIONS, versions)
@@ -152,6 +211,33 @@ pub fn seconds(period: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn people_read_periods_in_whole_units() {
+        let shown = |text: &str| {
+            let mut key = json!({ "rotationPeriod": text });
+            make_period_readable(&mut key);
+            key["rotationPeriod"].as_str().unwrap().to_owned()
+        };
+        let texts = ["7776000s", "90000s", "86401s", "0s", "1.500s", "soon"].map(shown);
+        assert_eq!(texts, ["90d", "25h", "86401s", "0s", "1.500s", "soon"]);
+    }
+
+    #[test]
+    fn an_update_names_what_it_changes_and_nothing_else() {
+        let nothing = || KeyChanges {
+            name: None,
+            description: None,
+            status: None,
+            deletion_protection: None,
+            rotation_period: None,
+        };
+        let one = KeyChanges { deletion_protection: Some(false), ..nothing() };
+        assert_eq!(patch(&one), json!({ "updateMask": "deletionProtection", "deletionProtection": false }));
+        let never =
+            KeyChanges { rotation_period: Some(Rotation::Never), status: Some(KeyStatus::Inactive), ..nothing() };
+        assert_eq!(patch(&never), json!({ "updateMask": "status,rotationPeriod", "status": "INACTIVE" }));
+    }
 
     #[test]
     fn a_period_is_seconds() {

@@ -7,19 +7,23 @@ pub mod arguments;
 mod bindings;
 mod consent;
 mod credentials;
+mod environment;
 mod folders;
 mod issue;
 mod key_pair;
 mod keys;
+mod patience;
 mod principals;
 mod secret_file;
 mod server;
+mod subjects;
 mod table;
 
-use super::{Exit, Failure, say, variable};
-use arguments::{ClientCommand, ClockCommand, FolderArgument};
+use super::{Exit, Failure, variable};
+use arguments::{ClientCommand, ClockCommand, FolderArgument, Group};
 use serde_json::{Value, json};
 use server::Server;
+use std::io::{ErrorKind, Write};
 use table::{Column, Table};
 
 /// Runs a command.
@@ -31,9 +35,9 @@ pub fn run(command: ClientCommand) -> Result<(), Failure> {
         ClientCommand::Credential(group) => credentials::run(&group),
         ClientCommand::Binding(group) => bindings::run(&group),
         ClientCommand::Key(group) => keys::run(&group),
-        ClientCommand::Clock { command: ClockCommand::Confirm } => {
-            Server::from_environment()?.post("/claviger/v1/clock:confirm", &json!({}))?;
-            say("the clock is confirmed: destructions go on")
+        ClientCommand::Clock(Group { json, command: ClockCommand::Confirm }) => {
+            let answer = Server::from_environment()?.post("/claviger/v1/clock:confirm", &json!({}))?;
+            done(json, &answer, "the clock is confirmed: destructions go on")
         }
     }
 }
@@ -66,6 +70,22 @@ fn show_list(json: bool, columns: &[Column], rows: Vec<Value>) -> Result<(), Fai
 /// Prints what was done: the server's JSON, or a sentence.
 fn done(json: bool, answer: &Value, sentence: impl std::fmt::Display) -> Result<(), Failure> {
     if json { say(answer) } else { say(sentence) }
+}
+
+/// Prints a line. Whoever has closed standard output, as `head` does, has seen enough: that is no failure.
+fn say(line: impl std::fmt::Display) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    match writeln!(out, "{line}").and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(Failure::new(Exit::Failed, format!("standard output: {error}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A number of things: `1 change`, `2 changes`.
+fn count(number: usize, thing: &str) -> String {
+    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
 }
 
 /// The folder of the command line, or else of the environment.

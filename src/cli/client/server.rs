@@ -1,8 +1,10 @@
 //! The running server, as the environment names it.
 
 use super::super::{Exit, Failure, variable};
+use super::environment;
+use super::patience::Patience;
 use anyhow::Context;
-use reqwest::{Certificate, Identity, Method, RequestBuilder};
+use reqwest::{Method, RequestBuilder, Response};
 use serde_json::Value;
 use std::time::Duration;
 use tokio::runtime::Runtime;
@@ -27,12 +29,13 @@ impl Server {
         let usage = |text: &str| Failure::new(Exit::Usage, text);
         let endpoint = variable("CLAVIGER_TLS_ENDPOINT").or_else(|| variable("CLAVIGER_ENDPOINT"));
         let endpoint = endpoint.ok_or_else(|| usage("set CLAVIGER_TLS_ENDPOINT or CLAVIGER_ENDPOINT"))?;
+        environment::check_endpoint(&endpoint)?;
         let mut builder = reqwest::Client::builder().timeout(TIMEOUT).redirect(reqwest::redirect::Policy::none());
         if let Some(path) = variable("CLAVIGER_CA") {
-            let authorities = Certificate::from_pem_bundle(&file(&path)?).with_context(|| path.clone())?;
-            builder = builder.tls_certs_only(authorities);
+            builder = builder.tls_certs_only(environment::authorities(&path)?);
         }
         let token = variable("CLAVIGER_TOKEN").map(Zeroizing::new);
+        token.as_ref().map_or(Ok(()), |token| environment::check_token(token))?;
         let identity = (variable("CLAVIGER_CLIENT_CERTIFICATE"), variable("CLAVIGER_CLIENT_KEY"));
         match (&token, identity) {
             (Some(_), (None, None)) => {}
@@ -40,7 +43,7 @@ impl Server {
                 if !endpoint.starts_with("https://") {
                     return Err(usage("a client certificate needs CLAVIGER_TLS_ENDPOINT"));
                 }
-                builder = builder.identity(client_identity(&certificate, &key)?);
+                builder = builder.identity(environment::client_identity(&certificate, &key)?);
             }
             (Some(_), _) => return Err(usage("set CLAVIGER_TOKEN or a client certificate, not both")),
             (None, (None, None)) => {
@@ -49,7 +52,7 @@ impl Server {
             }
             (None, _) => return Err(usage("set both CLAVIGER_CLIENT_CERTIFICATE and CLAVIGER_CLIENT_KEY")),
         }
-        let client = builder.build().context("starting the client")?;
+        let client = builder.build().map_err(|error| environment::not_built(&error))?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting")?;
         Ok(Self { runtime, client, endpoint: endpoint.trim_end_matches('/').to_owned(), token })
     }
@@ -62,6 +65,11 @@ impl Server {
     /// Sends a body.
     pub fn post(&self, path: &str, body: &Value) -> Result<Value, Failure> {
         self.send(Method::POST, path, Some(body))
+    }
+
+    /// Changes what a path has.
+    pub fn patch(&self, path: &str, body: &Value) -> Result<Value, Failure> {
+        self.send(Method::PATCH, path, Some(body))
     }
 
     /// Deletes.
@@ -102,11 +110,8 @@ impl Server {
     }
 
     async fn answer(&self, request: RequestBuilder) -> Result<Value, Failure> {
-        let unreachable = |error: reqwest::Error| {
-            let error = anyhow::Error::from(error.without_url());
-            Failure::new(Exit::Unavailable, format!("{}: {error:#}", self.endpoint))
-        };
-        let answer = request.send().await.map_err(unreachable)?;
+        let unreachable = |error| environment::unreachable(&self.endpoint, error);
+        let answer = patiently(request).await.map_err(unreachable)?;
         let status = answer.status().as_u16();
         let request_id = answer.headers().get("x-request-id").and_then(|id| id.to_str().ok()).map(str::to_owned);
         let body = answer.bytes().await.map_err(unreachable)?;
@@ -118,18 +123,19 @@ impl Server {
     }
 }
 
-fn file(path: &str) -> anyhow::Result<Zeroizing<Vec<u8>>> {
-    Ok(Zeroizing::new(std::fs::read(path).with_context(|| path.to_owned())?))
-}
-
-/// Certificate and key of who calls; each file may hold both.
-fn client_identity(certificate: &str, key: &str) -> anyhow::Result<Identity> {
-    let (certificate_pem, key_pem) = (file(certificate)?, file(key)?);
-    let mut pem = Zeroizing::new(Vec::with_capacity(certificate_pem.len() + 1 + key_pem.len()));
-    pem.extend_from_slice(&certificate_pem);
-    pem.push(b'\n');
-    pem.extend_from_slice(&key_pem);
-    Identity::from_pem(&pem).with_context(|| format!("{certificate}, {key}"))
+/// Sends a request, and again while the server throttles it: it has not done anything of it then.
+async fn patiently(request: RequestBuilder) -> reqwest::Result<Response> {
+    let mut patience = Patience::new();
+    // Only a body that is a stream cannot be sent again; ours are in memory.
+    while let Some(copy) = request.try_clone() {
+        let answer = copy.send().await?;
+        let retry_after = answer.headers().get("retry-after").and_then(|value| value.to_str().ok());
+        match patience.wait(answer.status().as_u16(), retry_after) {
+            Some(wait) => tokio::time::sleep(wait).await,
+            None => return Ok(answer),
+        }
+    }
+    request.send().await
 }
 
 /// A refusal, with the id by which the server's log knows the request.
@@ -160,21 +166,26 @@ mod tests {
     use std::thread::{self, JoinHandle};
 
     /// A server that gives these answers, one per connection, and tells the first lines of what it was asked.
-    fn server(answers: Vec<String>) -> (Server, JoinHandle<Vec<String>>) {
+    fn server(bodies: Vec<String>) -> (Server, JoinHandle<Vec<String>>) {
+        server_that(bodies.into_iter().map(|body| ("200 OK", body)).collect())
+    }
+
+    fn server_that(answers: Vec<(&'static str, String)>) -> (Server, JoinHandle<Vec<String>>) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
-        let asked = thread::spawn(move || answers.iter().map(|body| answer(&listener, body)).collect());
+        let asked =
+            thread::spawn(move || answers.iter().map(|(status, body)| answer(&listener, status, body)).collect());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let client = reqwest::Client::builder().tls_certs_only(Vec::new()).build().unwrap();
         (Server { runtime, client, endpoint, token: Some(Zeroizing::new("t".into())) }, asked)
     }
 
-    fn answer(listener: &TcpListener, body: &str) -> String {
+    fn answer(listener: &TcpListener, head: &str, body: &str) -> String {
         let (mut stream, _) = listener.accept().unwrap();
         let mut lines = BufReader::new(stream.try_clone().unwrap()).lines().map(Result::unwrap);
         let first = lines.next().unwrap();
         assert!(lines.take_while(|line| !line.is_empty()).any(|line| line == "authorization: Bearer t"));
-        let head = format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", body.len());
+        let head = format!("HTTP/1.1 {head}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", body.len());
         stream.write_all(head.as_bytes()).unwrap();
         stream.write_all(body.as_bytes()).unwrap();
         first
@@ -207,6 +218,30 @@ mod tests {
     fn an_answer_that_is_not_json_is_a_failure() {
         let (server, _) = server(vec!["<html>".to_owned()]);
         assert_eq!(server.get("/x").unwrap_err().exit, Exit::Failed);
+    }
+
+    const THROTTLED: &str = "429 Too Many Requests\r\nretry-after: 0";
+
+    #[test]
+    fn a_throttled_request_is_sent_again() {
+        let (server, asked) = server_that(vec![(THROTTLED, "{}".into()), ("200 OK", "[1]".into())]);
+        assert_eq!(server.post("/x", &json!({ "a": 1 })).unwrap(), json!([1]));
+        assert_eq!(asked.join().unwrap(), ["POST /x HTTP/1.1"; 2]);
+    }
+
+    #[test]
+    fn a_request_is_throttled_four_times_at_most() {
+        let (server, asked) = server_that(vec![(THROTTLED, json!({ "code": 8 }).to_string()); 4]);
+        assert_eq!(server.get("/x").unwrap_err().exit, Exit::Unavailable);
+        assert_eq!(asked.join().unwrap().len(), 4);
+    }
+
+    #[test]
+    fn a_request_is_not_sent_again_before_its_time() {
+        let later = "429 Too Many Requests\r\nretry-after: 60";
+        let (server, asked) = server_that(vec![(later, "{}".into())]);
+        assert_eq!(server.get("/x").unwrap_err().exit, Exit::Unavailable);
+        assert_eq!(asked.join().unwrap().len(), 1);
     }
 
     #[rstest]

@@ -2,6 +2,7 @@
 
 use super::{REFUSED, Shell, UNKNOWN, USAGE, caller, masked, names, text};
 use crate::support::Home;
+use serde_json::json;
 
 #[tokio::test]
 async fn keys_live_by_command() {
@@ -20,7 +21,7 @@ async fn keys_live_by_command() {
     algorithm AES_256_HSM
     primary version <id>
     labels env=test team=payments
-    rotation period 7776000s
+    rotation period 90d
     created <time>
     rotated <time>
     ");
@@ -29,7 +30,7 @@ async fn keys_live_by_command() {
     let (id, first) = (text(&list, "/0/id"), text(&list, "/0/primaryVersion/id"));
     insta::assert_snapshot!(masked(&shell.ok(&["key", "list"])), @r"
     ID NAME STATUS ALGORITHM ROTATION CREATED
-    <id> cards ACTIVE AES_256_HSM 7776000s <time>
+    <id> cards ACTIVE AES_256_HSM 90d <time>
     ");
 
     let second = text(&shell.json(&["key", "rotate", &id]), "/metadata/newPrimaryVersionId");
@@ -49,7 +50,7 @@ async fn keys_live_by_command() {
     algorithm AES_256_HSM
     primary version <id>
     labels env=test team=payments
-    rotation period 7776000s
+    rotation period 90d
     created <time>
     rotated <time>
     assurance software
@@ -88,7 +89,31 @@ async fn a_key_is_deleted_and_restored() {
     shell.refused(&["key", "restore", &key], REFUSED, "");
     let protected = text(&shell.json(&["key", "create", "--deletion-protection"]), "/response/id");
     shell.refused(&["key", "delete", &protected, "--yes"], REFUSED, "protect");
+    shell.ok(&["key", "update", &protected, "--deletion-protection", "false"]);
+    shell.ok(&["key", "delete", &protected, "--yes"]);
     assert_eq!(shell.json(&["key", "delete", &key, "--yes"])["done"], true);
+}
+
+#[tokio::test]
+async fn an_update_changes_what_it_names_only() {
+    let home = Home::new();
+    let dev = home.start().await;
+    let shell = Shell::of(&dev);
+    let made = ["key", "create", "--name", "cards", "--description", "d", "--label", "a=b"];
+    let id = text(&shell.json(&made), "/response/id");
+    let before = shell.json(&["key", "show", &id])["key"].clone();
+    let update = |more: &[&str]| shell.json(&[&["key", "update", &id], more].concat())["response"].clone();
+    let renamed = update(&["--name", "tokens", "--rotation-period", "90d"]);
+    assert_eq!((&renamed["name"], &renamed["rotationPeriod"]), (&json!("tokens"), &json!("7776000s")));
+    assert_eq!((&renamed["description"], &renamed["labels"]), (&json!("d"), &json!({ "a": "b" })));
+    assert!(masked(&shell.ok(&["key", "update", &id, "--description", "e"])).contains("\nrotation period 90d\n"));
+    let off = update(&["--status", "inactive", "--deletion-protection", "true"]);
+    assert_eq!((&off["status"], &off["deletionProtection"]), (&json!("INACTIVE"), &json!(true)));
+    update(&["--status", "active", "--deletion-protection", "false", "--rotation-period", "none"]);
+    update(&["--name", "cards", "--description", "d"]);
+    assert_eq!(shell.json(&["key", "show", &id])["key"], before);
+    shell.refused(&["key", "update", &id], USAGE, "--name");
+    shell.refused(&["key", "update", &id, "--rotation-period", "1s"], REFUSED, "rotation");
 }
 
 #[tokio::test]
@@ -112,8 +137,9 @@ async fn keys_of_others_are_not_found_and_mistakes_are_refused() {
     let version = text(&shell.json(&["key", "show", &key]), "/key/primaryVersion/id");
     let (_, stranger) = caller(&shell, "stranger");
     let unseen = format!("key {key} not found");
-    let commands: [&[&str]; 7] = [
+    let commands: [&[&str]; 8] = [
         &["key", "show", &key],
+        &["key", "update", &key, "--name", "mine"],
         &["key", "rotate", &key],
         &["key", "set-primary", &key, &version],
         &["key", "schedule-destruction", &key, &version, "--yes"],
@@ -126,7 +152,7 @@ async fn keys_of_others_are_not_found_and_mistakes_are_refused() {
     }
     stranger.refused(&["key", "create"], REFUSED, "permission denied");
     shell.refused(&["key", "show", UNKNOWN], REFUSED, &format!("key {UNKNOWN} not found"));
-    shell.refused(&["key", "create", "--algorithm", "AES_512"], REFUSED, "AES_512");
+    shell.refused(&["key", "create", "--algorithm", "AES_512"], USAGE, "--algorithm");
     shell.refused(&["key", "create", "--rotation-period", "1s"], REFUSED, "rotation");
     shell.refused(&["key", "create", "--rotation-period", "soon"], USAGE, "soon");
     shell.refused(&["key", "set-primary", &key], USAGE, "<VERSION>");

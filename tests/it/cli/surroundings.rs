@@ -44,8 +44,69 @@ async fn tls_is_preferred_and_its_authority_is_checked() {
     let shell = Shell::of(&dev);
     shell.clone().with("CLAVIGER_ENDPOINT", "http://127.0.0.1:1").ok(&["whoami"]);
     shell.clone().without("CLAVIGER_TLS_ENDPOINT").without("CLAVIGER_CA").ok(&["whoami"]);
-    shell.clone().without("CLAVIGER_CA").refused(&["whoami"], UNAVAILABLE, "certificate");
-    shell.with("CLAVIGER_CA", "/nowhere/ca.pem").refused(&["whoami"], 1, "/nowhere/ca.pem");
+    shell.clone().without("CLAVIGER_CA").refused(&["whoami"], USAGE, "set CLAVIGER_CA");
+    let other = home.data().join("other.pem");
+    let pair = rcgen::KeyPair::generate().unwrap();
+    let authority = rcgen::CertificateParams::new(vec!["other".into()]).unwrap().self_signed(&pair).unwrap();
+    std::fs::write(&other, authority.pem()).unwrap();
+    shell.with("CLAVIGER_CA", other.to_str().unwrap()).refused(&["whoami"], USAGE, "set CLAVIGER_CA");
+}
+
+#[test]
+fn a_wrong_environment_is_told_by_the_name_of_its_variable() {
+    let directory = tempfile::tempdir().unwrap();
+    let empty = directory.path().join("empty.pem");
+    std::fs::write(&empty, "").unwrap();
+    let empty = empty.to_str().unwrap();
+    let here = nobody().with("CLAVIGER_ENDPOINT", "http://127.0.0.1:1").as_caller("clv1_t");
+    let tls = nobody().with("CLAVIGER_TLS_ENDPOINT", "https://127.0.0.1:1").as_caller("clv1_t");
+    let wrong = |shell: &Shell, name: &str, value: &str| {
+        let ran = shell.clone().with(name, value).run(&["whoami"]);
+        ran.assert_refused(USAGE, &format!("claviger: {name}: "));
+        assert!(!ran.stderr.contains("clv1_"), "{}", ran.stderr);
+    };
+    wrong(&here, "CLAVIGER_ENDPOINT", "127.0.0.1:1");
+    wrong(&here, "CLAVIGER_ENDPOINT", "http://127.0.0.1:1\n");
+    wrong(&tls, "CLAVIGER_TLS_ENDPOINT", "localhost:1");
+    for token in ["clv1_t\n", "clv1_\u{1}t", "clv1_t t"] {
+        wrong(&here, "CLAVIGER_TOKEN", token);
+    }
+    for file in ["/nowhere/ca.pem", "/dev", empty] {
+        wrong(&tls, "CLAVIGER_CA", file);
+    }
+    let certified = tls.clone().without("CLAVIGER_TOKEN").with("CLAVIGER_CLIENT_KEY", empty);
+    wrong(&certified, "CLAVIGER_CLIENT_CERTIFICATE", "/nowhere/client.pem");
+    certified.with("CLAVIGER_CLIENT_CERTIFICATE", empty).refused(
+        &["whoami"],
+        USAGE,
+        "CLAVIGER_CLIENT_CERTIFICATE, CLAVIGER_CLIENT_KEY: ",
+    );
+    let nowhere = nobody().with("CLAVIGER_ENDPOINT", "http://claviger.invalid:1").as_caller("clv1_t");
+    nowhere.refused(&["whoami"], UNAVAILABLE, "claviger.invalid");
+    tls.refused(&["whoami"], UNAVAILABLE, "127.0.0.1:1");
+}
+
+#[tokio::test]
+async fn whoever_stops_reading_ends_a_command_quietly_unless_a_secret_is_lost() {
+    let home = Home::new();
+    let dev = home.start().await;
+    let shell = Shell::of(&dev);
+    let me = text(&shell.json(&["whoami"]), "/principal/id");
+    let unread = |arguments: &[&str]| {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = claviger().args(arguments).envs(&shell.0).stdout(writer).output().unwrap();
+        (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
+    };
+    let key = shell.new_key("k");
+    for command in [&["key", "list"][..], &["key", "list", "--json"], &["key", "show", &key], &["whoami"]] {
+        assert_eq!(unread(command), (DONE, String::new()), "{command:?}");
+    }
+    let issue = ["credential", "create", "--principal", &me, "--type", "api-token"];
+    for command in [&issue[..], &[&issue[..], &["--json"]].concat()] {
+        let (status, said) = unread(command);
+        assert!(status == super::FAILED && said.contains("its secret is lost: revoke it"), "{status} {said}");
+    }
 }
 
 #[tokio::test]
@@ -97,6 +158,7 @@ async fn the_clock_is_confirmed_by_command() {
     let dev = home.start().await;
     let shell = Shell::of(&dev);
     assert_eq!(shell.ok(&["clock", "confirm"]), "the clock is confirmed: destructions go on\n");
+    assert_eq!(shell.json(&["clock", "confirm"]), serde_json::json!({}));
     let (_, stranger) = super::caller(&shell, "stranger");
     stranger.refused(&["clock", "confirm"], REFUSED, "permission denied");
 }
