@@ -102,7 +102,7 @@ impl Place {
     /// before it: its credential under its id, and then the roles from a scope downwards.
     async fn remember(&self, ctx: &RequestContext, scope: BindingScope) {
         let kms = self.office.kms();
-        kms.update_access_bindings(ctx, scope, Vec::new()).await.unwrap();
+        kms.update_access_bindings(ctx, BindingScope::Key(self.key_id), Vec::new()).await.unwrap();
         let scopes = self.scopes();
         for scope in scopes.into_iter().skip_while(|it| *it != scope) {
             kms.access_bindings(ctx, scope).await.unwrap();
