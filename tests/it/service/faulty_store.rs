@@ -2,7 +2,7 @@
 //! had been killed between two steps. It also counts reads, and can say that somebody else was faster.
 
 use async_trait::async_trait;
-use claviger::domain::access::BindingSet;
+use claviger::domain::access::{BindingSet, PrincipalKind};
 use claviger::domain::id::{CredentialId, FolderId, KeyId, MaterialId, OperationId, PrincipalId};
 use claviger::domain::key::Key;
 use claviger::domain::operation::{KeyView, Operation};
@@ -22,6 +22,8 @@ pub struct FaultyStore {
     planted_credential: Mutex<Option<Stored<CredentialRecord>>>,
     reads: Mutex<Vec<&'static str>>,
     conflicts: AtomicI64,
+    planted_folders: Mutex<Option<Page<Folder>>>,
+    held: tokio::sync::RwLock<()>,
 }
 
 impl FaultyStore {
@@ -33,6 +35,8 @@ impl FaultyStore {
             planted_credential: Mutex::default(),
             reads: Mutex::default(),
             conflicts: AtomicI64::new(0),
+            planted_folders: Mutex::default(),
+            held: tokio::sync::RwLock::default(),
         }
     }
 
@@ -49,6 +53,16 @@ impl FaultyStore {
     /// The credential that the store finds the next time, whatever it is asked for: an index was changed.
     pub fn plant_credential(&self, found: Stored<CredentialRecord>) {
         *self.planted_credential.lock().unwrap() = Some(found);
+    }
+
+    /// The folders that the index leads to the next time, whoever asks.
+    pub fn plant_folders(&self, page: Page<Folder>) {
+        *self.planted_folders.lock().unwrap() = Some(page);
+    }
+
+    /// Answers no look-up of a credential as long as the guard is there.
+    pub async fn hold_credentials(&self) -> tokio::sync::RwLockWriteGuard<'_, ()> {
+        self.held.write().await
     }
 
     /// The reads since the last call, in their order.
@@ -98,10 +112,25 @@ macro_rules! pass {
 
             async fn credential(&self, lookup: CredentialLookup) -> Result<Option<Stored<CredentialRecord>>, StoreError> {
                 self.read("credential")?;
+                drop(self.held.read().await);
                 let planted = self.planted_credential.lock().unwrap().take();
                 match planted {
                     Some(credential) => Ok(Some(credential)),
                     None => self.inner.credential(lookup).await,
+                }
+            }
+
+            async fn folders_naming(
+                &self,
+                principal: (PrincipalKind, PrincipalId),
+                after: Option<Cursor>,
+                limit: u32,
+            ) -> Result<Page<Folder>, StoreError> {
+                self.read("folders_naming")?;
+                let planted = self.planted_folders.lock().unwrap().take();
+                match planted {
+                    Some(page) => Ok(page),
+                    None => self.inner.folders_naming(principal, after, limit).await,
                 }
             }
 
@@ -130,7 +159,7 @@ pass! {
     read credentials(principal: PrincipalId, after: Option<Cursor>, limit: u32) -> Page<CredentialView>;
     write record_uses(uses: Vec<(CredentialId, Timestamp)>) -> ();
     read last_used_at(credential: CredentialId) -> Option<Timestamp>;
-    read keys_naming(principal: PrincipalId, folder: FolderId, after: Option<Cursor>, limit: u32) -> Page<KeyView>;
+    read keys_naming(principal: (PrincipalKind, PrincipalId), folder: FolderId, after: Option<Cursor>, limit: u32) -> Page<KeyView>;
     read key(id: KeyId) -> Option<Stored<Key>>;
     read key_record(id: KeyId) -> Option<KeyRecord>;
     read keys(folder: FolderId, after: Option<Cursor>, limit: u32) -> Page<KeyView>;
