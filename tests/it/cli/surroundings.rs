@@ -48,6 +48,26 @@ async fn tls_is_preferred_and_its_authority_is_checked() {
     shell.with("CLAVIGER_CA", "/nowhere/ca.pem").refused(&["whoami"], 1, "/nowhere/ca.pem");
 }
 
+#[test]
+fn a_token_does_not_leave_this_machine_without_tls() {
+    for endpoint in ["http://kms.example:8200", "http://192.0.2.1:8200", "http://localhost.example"] {
+        let shell = nobody().with("CLAVIGER_ENDPOINT", endpoint).as_caller("t");
+        shell.refused(&["whoami"], USAGE, "use https");
+        nobody().with("CLAVIGER_TLS_ENDPOINT", endpoint).as_caller("t").refused(&["whoami"], USAGE, "use https");
+    }
+}
+
+#[tokio::test]
+async fn no_proxy_sees_a_token_in_clear() {
+    let home = Home::new();
+    let dev = home.start().await;
+    let shell = Shell::of(&dev).without("CLAVIGER_TLS_ENDPOINT").without("CLAVIGER_CA");
+    ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"]
+        .into_iter()
+        .fold(shell, |shell, name| shell.with(name, "http://127.0.0.1:1"))
+        .ok(&["whoami"]);
+}
+
 #[tokio::test]
 async fn lists_have_all_pages() {
     let home = Home::new();
