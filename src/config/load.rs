@@ -131,6 +131,18 @@ mod tests {
     }
 
     #[test]
+    fn tokens_of_logins_last_a_year_at_most() {
+        let settings = load_from("[access]\nlogin_period = \"366d\"\n", &[]).unwrap();
+        assert_eq!(settings.access.login_period.0, Duration::from_secs(366 * 24 * 60 * 60));
+        for period in ["367d", "8785h", "18446744073709551s"] {
+            let file = load_from(&format!("[access]\nlogin_period = \"{period}\"\n"), &[]).unwrap_err().to_string();
+            let variable = load_from("", &[("CLAVIGER_ACCESS__LOGIN_PERIOD", period)]).unwrap_err().to_string();
+            assert!(file.contains("access.login_period") && file.contains("more than 366d"), "{file}");
+            assert!(variable.contains("ACCESS__LOGIN_PERIOD") && variable.contains("more than 366d"), "{variable}");
+        }
+    }
+
+    #[test]
     fn the_environment_wins_over_the_file() {
         let file = "[limits]\nmin_rotation_period = \"2h\"\nmax_versions_per_key = 5\n";
         let settings = load_from(file, &[("CLAVIGER_LIMITS__MIN_ROTATION_PERIOD", "1s")]).unwrap();

@@ -61,7 +61,8 @@ pub struct Access {
     /// Requests per second on one key; 0 = any number.
     #[serde(deserialize_with = "value::scalar")]
     pub requests_per_key: u32,
-    /// How long a token lasts that a service account gets for a signed JWT.
+    /// How long a token lasts that a service account gets for a signed JWT; at most 366 days.
+    #[serde(deserialize_with = "value::login_period")]
     pub login_period: Period,
     /// Audiences of such JWTs, besides those that follow from `server.advertised_address`.
     pub login_audiences: TextList,

@@ -132,6 +132,18 @@ macro_rules! as_text {
 
 as_text!(Period, Listen, TextList, FolderList);
 
+/// Tokens of logins are there to be short-lived.
+const MAX_LOGIN_PERIOD: Period = Period(Duration::from_secs(366 * 24 * 60 * 60));
+
+/// Reads how long tokens of logins last.
+pub(super) fn login_period<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Period, D::Error> {
+    let period = Period::deserialize(deserializer)?;
+    if period.0 > MAX_LOGIN_PERIOD.0 {
+        return Err(D::Error::custom(format!("{period} is more than {MAX_LOGIN_PERIOD}")));
+    }
+    Ok(period)
+}
+
 /// Reads a number or boolean, also from text.
 pub(super) fn scalar<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
