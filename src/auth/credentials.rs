@@ -6,41 +6,62 @@
 
 use super::attempts::FailedAttempts;
 use super::bearer;
+use super::turns::Turns;
 use super::{Authenticator, Peer};
 use crate::domain::access::Caller;
 use crate::service::directory::{Directory, Recognised};
 use crate::service::error::ServiceError;
 use async_trait::async_trait;
 use http::{HeaderMap, header};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// Authenticates by API token, token of a login, or client certificate.
 pub struct Credentials {
     directory: Arc<Directory>,
     attempts: Arc<FailedAttempts>,
+    turns: Arc<Turns>,
 }
 
 impl Credentials {
-    /// An authenticator that looks credentials up in `directory` and counts failures in `attempts`.
+    /// An authenticator that looks credentials up in `directory`, those that are not in memory in `turns`, and counts
+    /// failures in `attempts`.
     #[must_use]
-    pub const fn new(directory: Arc<Directory>, attempts: Arc<FailedAttempts>) -> Self {
-        Self { directory, attempts }
+    pub const fn new(directory: Arc<Directory>, attempts: Arc<FailedAttempts>, turns: Arc<Turns>) -> Self {
+        Self { directory, attempts, turns }
+    }
+
+    async fn by_token(&self, token: &str, address: Option<IpAddr>) -> Result<Recognised, ServiceError> {
+        if let Some(caller) = self.directory.remembered_by_token(token) {
+            return Ok(Recognised::InForce(caller));
+        }
+        let _turn = self.turns.turn(address).await;
+        self.directory.by_token(token).await
+    }
+
+    async fn by_certificate(&self, sha256: [u8; 32], address: Option<IpAddr>) -> Result<Recognised, ServiceError> {
+        if let Some(caller) = self.directory.remembered_by_certificate(sha256) {
+            return Ok(Recognised::InForce(caller));
+        }
+        let _turn = self.turns.turn(address).await;
+        self.directory.by_certificate(sha256).await
     }
 }
 
 #[async_trait]
 impl Authenticator for Credentials {
     async fn authenticate(&self, headers: &HeaderMap, peer: Option<&Peer>) -> Result<Caller, ServiceError> {
+        let address = peer.map(|peer| peer.address);
         let recognised = match Presented::of(headers, peer) {
             // A token has 256 random bits, so one unsalted SHA-256 is enough to store it, and the look-up by that hash
             // tells nothing of the token through its timing.
-            Presented::Token(token) => self.directory.by_token(token).await?,
-            Presented::Certificate(spki_sha256) => self.directory.by_certificate(spki_sha256).await?,
+            Presented::Token(token) => self.by_token(token, address).await?,
+            Presented::Certificate(spki_sha256) => self.by_certificate(spki_sha256, address).await?,
             Presented::Nothing => Recognised::Refused(None),
         };
         match recognised {
             Recognised::InForce(caller) => Ok(caller),
-            Recognised::Refused(principal) => Err(self.attempts.failed(peer.map(|peer| peer.address), principal)),
+            Recognised::Refused(principal) => Err(self.attempts.failed(address, principal)),
         }
     }
 }

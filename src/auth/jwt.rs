@@ -12,6 +12,7 @@ pub use audience::{Addresses, audiences};
 
 use super::attempts::FailedAttempts;
 use super::certificate::{CertificateError, rsa_public_key};
+use super::turns::Turns;
 use super::{Logins, Peer};
 use crate::domain::access::Caller;
 use crate::domain::id::CredentialId;
@@ -24,6 +25,7 @@ use async_trait::async_trait;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde::Deserialize;
 use std::collections::HashSet;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// The longest JWT in bytes (IamTokenService: `jwt` has at most 8000 characters).
@@ -39,6 +41,7 @@ const NOBODYS_KEY: &[u8] = include_bytes!("jwt/nobodys_key.pem");
 pub struct JwtLogins {
     directory: Arc<Directory>,
     attempts: Arc<FailedAttempts>,
+    turns: Arc<Turns>,
     clock: Arc<dyn Clock>,
     rules: Rules,
 }
@@ -51,10 +54,19 @@ impl JwtLogins {
     pub fn new(
         directory: Arc<Directory>,
         attempts: Arc<FailedAttempts>,
+        turns: Arc<Turns>,
         clock: Arc<dyn Clock>,
         audiences: HashSet<String>,
     ) -> Result<Self, CertificateError> {
-        Ok(Self { directory, attempts, clock, rules: Rules::new(audiences)? })
+        Ok(Self { directory, attempts, turns, clock, rules: Rules::new(audiences)? })
+    }
+
+    async fn key(&self, kid: CredentialId, address: Option<IpAddr>) -> Result<Recognised<LoginKey>, ServiceError> {
+        if let Some(key) = self.directory.remembered_login_key(kid) {
+            return Ok(Recognised::InForce(key));
+        }
+        let _turn = self.turns.turn(address).await;
+        self.directory.login_key(kid).await
     }
 }
 
@@ -63,7 +75,7 @@ impl Logins for JwtLogins {
     async fn exchange(&self, jwt: &str, peer: Option<&Peer>) -> Result<LoginToken, ServiceError> {
         let address = peer.map(|peer| peer.address);
         let Some(kid) = key_id(jwt) else { return Err(self.attempts.failed(address, None)) };
-        let (key, principal) = match self.directory.login_key(kid).await? {
+        let (key, principal) = match self.key(kid, address).await? {
             Recognised::InForce(key) => {
                 let principal = key.caller.principal_id;
                 (Some(key), Some(principal))

@@ -9,6 +9,8 @@ pub mod bearer;
 pub mod certificate;
 pub mod credentials;
 pub mod jwt;
+mod source;
+pub mod turns;
 
 pub use credentials::Credentials;
 pub use jwt::JwtLogins;

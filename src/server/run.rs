@@ -5,6 +5,7 @@ use super::edge::{self, Edge};
 use super::health::{self, Readiness};
 use super::listen::{Bound, Options};
 use crate::auth::attempts::FailedAttempts;
+use crate::auth::turns::Turns;
 use crate::auth::{Credentials, JwtLogins, jwt};
 use crate::config::Settings;
 use crate::dialect::yandex::{self, YandexDeps};
@@ -86,10 +87,12 @@ impl Server {
         let limit = self.settings.access.failed_attempts_per_minute;
         let clock: Arc<dyn Clock> = self.core.clock.clone();
         let attempts = Arc::new(FailedAttempts::new(limit, &clock));
+        let turns = Arc::new(Turns::default());
+        let credentials = Credentials::new(self.core.kms.directory(), Arc::clone(&attempts), Arc::clone(&turns));
         let yandex = YandexDeps {
             kms: Arc::clone(&self.core.kms),
-            authenticator: Arc::new(Credentials::new(self.core.kms.directory(), Arc::clone(&attempts))),
-            logins: self.logins(attempts)?,
+            authenticator: Arc::new(credentials),
+            logins: self.logins(attempts, turns)?,
             advertised_address: self.advertised_address(),
             reflection: self.settings.server.reflection,
             health: Some(reporter.clone()),
@@ -98,7 +101,7 @@ impl Server {
         Ok(yandex::routes(yandex)?.merge(health))
     }
 
-    fn logins(&self, attempts: Arc<FailedAttempts>) -> Result<Arc<JwtLogins>, String> {
+    fn logins(&self, attempts: Arc<FailedAttempts>, turns: Arc<Turns>) -> Result<Arc<JwtLogins>, String> {
         let advertised = self.advertised_address();
         let addresses = jwt::Addresses {
             advertised: &advertised,
@@ -106,7 +109,7 @@ impl Server {
             tls: self.bound.tls_address(),
         };
         let audiences = jwt::audiences(addresses, &self.settings.access.login_audiences.0);
-        let logins = JwtLogins::new(self.core.kms.directory(), attempts, self.core.clock.clone(), audiences);
+        let logins = JwtLogins::new(self.core.kms.directory(), attempts, turns, self.core.clock.clone(), audiences);
         logins.map(Arc::new).map_err(|error| error.to_string())
     }
 

@@ -13,6 +13,7 @@ use super::login_token::{Claim, LOGIN_TOKEN_PREFIX, LoginTokens};
 use super::ports::{
     BindingScope, Change, Clock, CredentialLookup, CredentialRecord, CredentialSecret, IdSource, Store, Token,
 };
+use super::stale::Stale;
 use crate::domain::access::{Caller, Grants};
 use crate::domain::id::{CredentialId, PrincipalId};
 use crate::domain::time::Timestamp;
@@ -20,11 +21,14 @@ use moka::sync::Cache;
 use std::fmt;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
-use tokio::sync::{Mutex, OnceCell, OwnedMutexGuard, RwLock};
+use tokio::sync::{Mutex, OnceCell, OwnedMutexGuard, RwLock, Semaphore};
 use zeroize::Zeroizing;
 
 const CACHED_CREDENTIALS: u64 = 10_000;
 const CACHED_SETS: u64 = 1_000;
+/// Credentials that are looked up in the database at once. Anybody can send unknown ones: they must leave readers of the
+/// database to others, and a change waits for those that hold `loading`.
+const LOOK_UPS: usize = 2;
 
 /// What the directory is built on.
 pub struct DirectoryParts {
@@ -55,6 +59,8 @@ pub struct Directory {
     /// The one set that every decision needs.
     service_grants: std::sync::RwLock<Option<Arc<Grants>>>,
     uses: LastUses,
+    /// Whoever looks a credential up has one before it waits for `loading`.
+    look_ups: Semaphore,
     /// Loaders share it, a change has it alone: no loader can put back what a change made stale.
     loading: RwLock<()>,
     /// Whoever changes principals, credentials or bindings has it: see `turn.rs`.
@@ -120,6 +126,13 @@ impl fmt::Debug for AccessKey {
     }
 }
 
+impl LoginKey {
+    fn of(entry: &Entry) -> Option<Self> {
+        let CredentialSecret::PublicKey(spki) = &entry.record.secret else { return None };
+        Some(Self { caller: entry.caller.clone(), spki: spki.clone() })
+    }
+}
+
 impl Directory {
     /// An empty directory over the store.
     pub fn new(parts: DirectoryParts) -> Self {
@@ -134,6 +147,7 @@ impl Directory {
             grants: Cache::new(CACHED_SETS),
             service_grants: std::sync::RwLock::default(),
             uses: LastUses::default(),
+            look_ups: Semaphore::new(LOOK_UPS),
             loading: RwLock::new(()),
             turn: Arc::default(),
         }
@@ -149,6 +163,30 @@ impl Directory {
             None => self.find(CredentialLookup::TokenSha256(super::provision::token_sha256(token))).await?,
         };
         Ok(self.recognise(found))
+    }
+
+    /// As [`by_token`](Self::by_token), if memory says that the token is in force.
+    #[must_use]
+    pub fn remembered_by_token(&self, token: &str) -> Option<Caller> {
+        let Some(text) = token.strip_prefix(LOGIN_TOKEN_PREFIX) else {
+            let lookup = CredentialLookup::TokenSha256(super::provision::token_sha256(token));
+            return Some(self.used(&*self.remembered(&lookup)?));
+        };
+        let claim = self.login_tokens.read(text)?;
+        let entry = self.remembered(&CredentialLookup::Id(claim.parent))?;
+        self.is_good(&claim, &entry.record).then(|| self.used(&entry))
+    }
+
+    /// As [`by_certificate`](Self::by_certificate), if memory says that it is in force.
+    #[must_use]
+    pub fn remembered_by_certificate(&self, spki_sha256: [u8; 32]) -> Option<Caller> {
+        Some(self.used(&*self.remembered(&CredentialLookup::CertificateSha256(spki_sha256))?))
+    }
+
+    /// As [`login_key`](Self::login_key), if memory says that it is in force.
+    #[must_use]
+    pub fn remembered_login_key(&self, kid: CredentialId) -> Option<LoginKey> {
+        LoginKey::of(&*self.remembered(&CredentialLookup::Id(kid))?)
     }
 
     /// Who presents a client certificate with this SHA-256 of its SubjectPublicKeyInfo.
@@ -170,8 +208,7 @@ impl Directory {
             Recognised::InForce(entry) => entry,
             Recognised::Refused(principal) => return Ok(Recognised::Refused(principal)),
         };
-        let CredentialSecret::PublicKey(spki) = &entry.record.secret else { return Ok(Recognised::Refused(None)) };
-        Ok(Recognised::InForce(LoginKey { caller: entry.caller.clone(), spki: spki.clone() }))
+        Ok(LoginKey::of(&entry).map_or(Recognised::Refused(None), Recognised::InForce))
     }
 
     /// A token for who has just logged in with a key of a service account. It ends with the key's own end, and with
@@ -193,8 +230,12 @@ impl Directory {
     async fn by_login_token(&self, text: &str) -> Result<Found, ServiceError> {
         let Some(claim) = self.login_tokens.read(text) else { return Ok(Found::Refused(None)) };
         let parent = self.find(CredentialLookup::Id(claim.parent)).await?;
-        let now = self.clock.now();
-        Ok(parent.keep(|record| is_public_key(record) && now < claim.expires_at))
+        Ok(parent.keep(|record| self.is_good(&claim, record)))
+    }
+
+    /// Whether the token of a login with this credential has not ended.
+    fn is_good(&self, claim: &Claim, parent: &CredentialRecord) -> bool {
+        is_public_key(parent) && self.clock.now() < claim.expires_at
     }
 
     /// The access key pair with this public id. Whoever has verified a signature with it calls
@@ -235,12 +276,14 @@ impl Directory {
 
     fn recognise(&self, found: Found) -> Recognised {
         match found {
-            Recognised::InForce(entry) => {
-                self.note_use(&entry);
-                Recognised::InForce(entry.caller.clone())
-            }
+            Recognised::InForce(entry) => Recognised::InForce(self.used(&entry)),
             Recognised::Refused(principal) => Recognised::Refused(principal),
         }
+    }
+
+    fn used(&self, entry: &Entry) -> Caller {
+        self.note_use(entry);
+        entry.caller.clone()
     }
 
     /// Refuses a caller whose credential, that of its login included, was revoked or has ended since it was recognised,
@@ -253,13 +296,24 @@ impl Directory {
     }
 
     async fn find(&self, lookup: CredentialLookup) -> Result<Found, ServiceError> {
-        if let Some(entry) = self.credentials.get(&lookup) {
-            if is_in_force(&entry.record, self.clock.now()) {
-                return Ok(Found::InForce(entry));
-            }
-            self.credentials.invalidate(&lookup);
+        if let Some(entry) = self.remembered(&lookup) {
+            return Ok(Found::InForce(entry));
         }
-        self.load(lookup).await
+        let _look_up = self.look_ups.acquire().await.map_err(|error| ServiceError::Bug(error.to_string()))?;
+        // Others may have looked for the same meanwhile.
+        match self.remembered(&lookup) {
+            Some(entry) => Ok(Found::InForce(entry)),
+            None => self.load(lookup).await,
+        }
+    }
+
+    fn remembered(&self, lookup: &CredentialLookup) -> Option<Arc<Entry>> {
+        let entry = self.credentials.get(lookup)?;
+        if is_in_force(&entry.record, self.clock.now()) {
+            return Some(entry);
+        }
+        self.credentials.invalidate(lookup);
+        None
     }
 
     async fn load(&self, lookup: CredentialLookup) -> Result<Found, ServiceError> {
@@ -375,46 +429,6 @@ impl Found {
             Self::InForce(entry) if !good(&entry.record) => Self::Refused(Some(entry.caller.principal_id)),
             other => other,
         }
-    }
-}
-
-/// What a change makes stale in memory.
-enum Stale {
-    Credential(CredentialLookup),
-    AllCredentials,
-    Grants(BindingScope),
-}
-
-impl Stale {
-    fn after(change: &Change) -> Vec<Self> {
-        match change {
-            Change::InsertCredential(record) => Self::names_of(record),
-            Change::UpdateCredential(stored) => Self::names_of(&stored.value),
-            Change::UpdatePrincipal(_) => vec![Self::AllCredentials],
-            Change::PutBindings(scope, _) => vec![Self::Grants(*scope)],
-            Change::InsertFolder(_)
-            | Change::InsertPrincipal(_)
-            | Change::InsertKey(_)
-            | Change::UpdateKey(_)
-            | Change::InsertVersion(..)
-            | Change::InsertCounter(_)
-            | Change::UpdateVersion(..)
-            | Change::InsertOperation(_)
-            | Change::RememberRequest(_) => Vec::new(),
-        }
-    }
-
-    /// Under whatever name a credential may be in memory.
-    fn names_of(record: &CredentialRecord) -> Vec<Self> {
-        let by_secret = match &record.secret {
-            CredentialSecret::TokenSha256(sha256) => Some(CredentialLookup::TokenSha256(*sha256)),
-            CredentialSecret::AccessKey { access_key_id, .. } => {
-                Some(CredentialLookup::AccessKeyId(access_key_id.clone()))
-            }
-            CredentialSecret::CertificateSha256(sha256) => Some(CredentialLookup::CertificateSha256(*sha256)),
-            CredentialSecret::PublicKey(_) => None,
-        };
-        by_secret.into_iter().chain([CredentialLookup::Id(record.id)]).map(Self::Credential).collect()
     }
 }
 

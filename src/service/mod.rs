@@ -35,6 +35,7 @@ pub mod rate;
 mod read;
 pub mod request;
 mod rotate_key;
+mod stale;
 mod turn;
 mod update_key;
 

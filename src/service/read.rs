@@ -52,7 +52,8 @@ impl Kms {
         after: Option<Cursor>,
         limit: u32,
     ) -> Result<Page<KeyView>, ServiceError> {
-        let named = self.store.keys_naming(ctx.caller.principal_id, folder_id, after, limit).await?;
+        let caller = (ctx.caller.kind, ctx.caller.principal_id);
+        let named = self.store.keys_naming(caller, folder_id, after, limit).await?;
         let mut items = Vec::with_capacity(named.items.len());
         for view in named.items {
             items.extend(self.viewable(ctx, folder_id, view.key.id).await?);

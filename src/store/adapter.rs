@@ -7,7 +7,7 @@ use super::sqlite::Sqlite;
 use super::view::{Shared, View};
 use super::writer::{Done, Job, Request, Writer};
 use super::{directory, due, reads};
-use crate::domain::access::BindingSet;
+use crate::domain::access::{BindingSet, PrincipalKind};
 use crate::domain::id::{CredentialId, FolderId, KeyId, MaterialId, OperationId, PrincipalId};
 use crate::domain::key::Key;
 use crate::domain::operation::{KeyView, Operation};
@@ -177,6 +177,15 @@ impl Store for SqliteStore {
         self.read(move |view| directory::folders(view, Part { after, limit })).await
     }
 
+    async fn folders_naming(
+        &self,
+        (kind, id): (PrincipalKind, PrincipalId),
+        after: Option<Cursor>,
+        limit: u32,
+    ) -> Result<Page<Folder>, StoreError> {
+        self.read(move |view| directory::folders_naming(view, kind, id, Part { after, limit })).await
+    }
+
     async fn bindings(&self, scope: BindingScope) -> Result<Stored<BindingSet>, StoreError> {
         self.read(move |view| directory::bindings(view, scope)).await
     }
@@ -240,7 +249,7 @@ impl Store for SqliteStore {
 
     async fn keys_naming(
         &self,
-        principal: PrincipalId,
+        principal: (PrincipalKind, PrincipalId),
         folder: FolderId,
         after: Option<Cursor>,
         limit: u32,

@@ -6,19 +6,21 @@ use super::seal::sha256;
 use super::sql::{Fields, Value, int, json};
 use super::table::{self, COUNTERS, KEYS, VERSIONS};
 use super::view::alarm;
-use crate::domain::access::BindingSet;
+use super::{directory, reads};
+use crate::domain::access::{BindingSet, Grants, Permission, PrincipalKind, RoleSet};
 use crate::domain::id::{CredentialId, KeyId, MaterialId, PrincipalId};
 use crate::domain::key::{Key, KeyState};
 use crate::domain::operation::Operation;
 use crate::domain::time::Timestamp;
 use crate::domain::version::KeyVersion;
 use crate::service::ports::{
-    BindingScope, BlobUpdate, Change, InvocationLease, RememberedRequest, SealedMaterial, StoreError, Stored,
+    BindingScope, BlobUpdate, Change, Folder, InvocationLease, RememberedRequest, SealedMaterial, StoreError, Stored,
 };
-use std::collections::BTreeSet;
 
 /// Removes a key from the index over the principals that its bindings name: key.
 pub(super) const UNNAME_KEY_STATEMENT: &str = "DELETE FROM bound_keys WHERE key_id = ?1";
+/// The same for a folder.
+pub(super) const UNNAME_FOLDER_STATEMENT: &str = "DELETE FROM bound_folders WHERE folder_id = ?1";
 
 /// Applies the changes of one commit.
 pub(super) fn apply(edit: &mut Edit<'_>, changes: &[Change]) -> Result<(), StoreError> {
@@ -65,20 +67,46 @@ fn put_bindings(edit: &mut Edit<'_>, scope: BindingScope, set: &Stored<BindingSe
     let (table, primary_key) = rows::binding_set_place(scope);
     let row = rows::binding_set_row(primary_key, &set.value)?;
     if set.row_seq == 0 { edit.insert(table, row) } else { edit.update(table, set.row_seq, row) }?;
-    let BindingScope::Key(id) = scope else { return Ok(()) };
-    let key = edit.view.find(&KEYS, &Value::from(id.as_bytes()))?;
-    let key = key.ok_or_else(|| StoreError::Bug(format!("bindings of key {id}, which is not there")))?;
-    name_key(edit, &rows::key(&key)?.value, &set.value)
+    let missing = |what: String| StoreError::Bug(format!("bindings of {what}, which is not there"));
+    match scope {
+        BindingScope::Service => Ok(()),
+        BindingScope::Folder(id) => {
+            let folder = directory::folder(&edit.view, id)?.ok_or_else(|| missing(format!("folder {id}")))?;
+            name_folder(edit, &folder, &set.value)
+        }
+        BindingScope::Key(id) => {
+            let key = reads::key(&edit.view, id)?.ok_or_else(|| missing(format!("key {id}")))?;
+            name_key(edit, &key.value, &set.value)
+        }
+    }
+}
+
+/// Writes the index from principals to a folder anew, as [`name_key`] does.
+fn name_folder(edit: &Edit<'_>, folder: &Folder, set: &BindingSet) -> Result<(), StoreError> {
+    edit.view.sql.execute(UNNAME_FOLDER_STATEMENT, &[Value::from(folder.id.as_bytes())])?;
+    let statement = "INSERT INTO bound_folders (principal_id, principal_kind, folder_created_at, folder_id)
+        VALUES (?1, ?2, ?3, ?4)";
+    for (kind, principal) in permitted(set, Permission::ViewFolder) {
+        let params = [
+            Value::from(principal.as_bytes()),
+            Value::from(rows::principal_kind(kind)),
+            Value::from(folder.created_at),
+            Value::from(folder.id.as_bytes()),
+        ];
+        edit.view.sql.execute(statement, &params)?;
+    }
+    Ok(())
 }
 
 /// Writes the index from principals to a key anew: what is not ours in it goes, and what was lost comes back.
 fn name_key(edit: &Edit<'_>, key: &Key, set: &BindingSet) -> Result<(), StoreError> {
     edit.view.sql.execute(UNNAME_KEY_STATEMENT, &[Value::from(key.id.as_bytes())])?;
-    let statement = "INSERT INTO bound_keys (principal_id, key_folder_id, key_created_at, key_id)
-        VALUES (?1, ?2, ?3, ?4)";
-    for principal in named(set) {
+    let statement = "INSERT INTO bound_keys (principal_id, principal_kind, key_folder_id, key_created_at, key_id)
+        VALUES (?1, ?2, ?3, ?4, ?5)";
+    for (kind, principal) in permitted(set, Permission::ViewKey) {
         let params = [
             Value::from(principal.as_bytes()),
+            Value::from(rows::principal_kind(kind)),
             Value::from(key.folder_id.as_bytes()),
             Value::from(key.created_at),
             Value::from(key.id.as_bytes()),
@@ -88,9 +116,12 @@ fn name_key(edit: &Edit<'_>, key: &Key, set: &BindingSet) -> Result<(), StoreErr
     Ok(())
 }
 
-/// The principals of ours that a set may give something to.
-fn named(set: &BindingSet) -> BTreeSet<PrincipalId> {
-    set.as_slice().iter().filter_map(|binding| binding.subject.principal()).map(|(_, id)| id).collect()
+/// The principals of ours to whom a set gives a permission. What lets editors use keys in some folders decides about
+/// none of the permissions that are asked for here.
+fn permitted(set: &BindingSet, permission: Permission) -> Vec<(PrincipalKind, PrincipalId)> {
+    let grants = Grants::of(set);
+    let permits = |roles: RoleSet| roles.permitting(permission, false).is_some();
+    grants.principals().filter(|(_, _, roles)| permits(*roles)).map(|(kind, id, _)| (kind, id)).collect()
 }
 
 /// Writes down when credentials were last used.

@@ -5,7 +5,7 @@ use super::rows;
 use super::sql::{Fields, Row, Value};
 use super::table::{CREDENTIALS, FOLDERS, PRINCIPALS};
 use super::view::View;
-use crate::domain::access::BindingSet;
+use crate::domain::access::{BindingSet, PrincipalKind};
 use crate::domain::id::{CredentialId, FolderId, PrincipalId};
 use crate::domain::time::Timestamp;
 use crate::service::ports::{
@@ -33,7 +33,28 @@ pub(super) fn folders_statement() -> String {
 
 /// All folders.
 pub(super) fn folders(view: &View<'_>, part: Part) -> Read<Page<Folder>> {
-    let list = Listing { statement: &folders_statement(), filter: [] };
+    folder_page(view, &Listing { statement: &folders_statement(), filter: [] }, part)
+}
+
+/// The statement of [`folders_naming`], in the order of whose `CROSS JOIN` SQLite takes the tables.
+pub(super) fn folders_naming_statement() -> String {
+    format!(
+        "SELECT {} FROM bound_folders CROSS JOIN folders
+        WHERE id = folder_id AND principal_id = ?1 AND principal_kind = ?2
+        AND (folder_created_at, folder_id) > (?3, ?4) AND created_at = folder_created_at
+        ORDER BY folder_created_at, folder_id LIMIT ?5",
+        FOLDERS.list
+    )
+}
+
+/// The folders whose own bindings let a principal view them, as far as the index says. As with keys, nobody gains by
+/// changing it: the folder's row is checked, and its sealed bindings decide whether it is shown.
+pub(super) fn folders_naming(view: &View<'_>, kind: PrincipalKind, id: PrincipalId, part: Part) -> Read<Page<Folder>> {
+    let filter = [Value::from(id.as_bytes()), Value::from(rows::principal_kind(kind))];
+    folder_page(view, &Listing { statement: &folders_naming_statement(), filter }, part)
+}
+
+fn folder_page<const N: usize>(view: &View<'_>, list: &Listing<'_, N>, part: Part) -> Read<Page<Folder>> {
     let decode = |row| rows::folder(&view.check(&FOLDERS, row)?);
     list.page(view, part, decode, |folder| place(folder.created_at, folder.id.as_bytes()))
 }
@@ -68,7 +89,7 @@ pub(super) fn principals_statement() -> String {
 
 /// Principals of a folder that are not deleted.
 pub(super) fn principals(view: &View<'_>, folder: FolderId, part: Part) -> Read<Page<Principal>> {
-    let list = Listing { statement: &principals_statement(), filter: [folder.as_bytes()] };
+    let list = Listing { statement: &principals_statement(), filter: [Value::from(folder.as_bytes())] };
     let decode = |row| Ok(rows::principal(&view.check(&PRINCIPALS, row)?)?.value);
     list.page(view, part, decode, |principal| place(principal.created_at, principal.id.as_bytes()))
 }
@@ -133,7 +154,7 @@ pub(super) fn credentials_statement() -> String {
 
 /// All credentials of a principal.
 pub(super) fn credentials(view: &View<'_>, principal: PrincipalId, part: Part) -> Read<Page<CredentialView>> {
-    let list = Listing { statement: &credentials_statement(), filter: [principal.as_bytes()] };
+    let list = Listing { statement: &credentials_statement(), filter: [Value::from(principal.as_bytes())] };
     let decode = |mut row: Row| {
         let last_used_at = row.pop();
         let record = rows::credential(&view.check(&CREDENTIALS, row)?)?.value;

@@ -22,8 +22,8 @@ pub(super) struct Part {
 pub(super) struct Listing<'a, const N: usize> {
     /// Its parameters: the filter's, then creation time and id of the row before, then the limit.
     pub(super) statement: &'a str,
-    /// Ids that the rows are chosen by.
-    pub(super) filter: [&'a [u8; 16]; N],
+    /// What the rows are chosen by.
+    pub(super) filter: [Value; N],
 }
 
 /// The place of a row in a list.
@@ -42,7 +42,7 @@ impl<const N: usize> Listing<'_, N> {
     ) -> Result<Page<T>, StoreError> {
         let (at, id) = part.after.map_or((i64::MIN, Vec::new()), |cursor| (cursor.at, cursor.id.to_vec()));
         let limit = part.limit.min(MAX_ROWS);
-        let mut params: Row = self.filter.into_iter().map(Value::from).collect();
+        let mut params: Row = self.filter.to_vec();
         params.extend([Value::Int(at), Value::Blob(id), Value::from(limit + 1)]);
         let (rows, more) = cut(view.sql.query(self.statement, &params)?, limit);
         let items: Vec<T> = rows.into_iter().map(decode).collect::<Result<_, _>>()?;

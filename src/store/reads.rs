@@ -6,6 +6,7 @@ use super::sql::{Fields, Row, Value};
 use super::table::{self, KEYS, VERSIONS};
 use super::view::{View, alarm};
 use super::{directory, rows};
+use crate::domain::access::PrincipalKind;
 use crate::domain::id::{FolderId, KeyId, MaterialId, OperationId, PrincipalId};
 use crate::domain::key::Key;
 use crate::domain::operation::{KeyView, Operation};
@@ -42,7 +43,7 @@ pub(super) fn keys_statement() -> String {
 
 /// A folder's live keys.
 pub(super) fn keys(view: &View<'_>, folder: FolderId, part: Part) -> Read<Page<KeyView>> {
-    let list = Listing { statement: &keys_statement(), filter: [folder.as_bytes()] };
+    let list = Listing { statement: &keys_statement(), filter: [Value::from(folder.as_bytes())] };
     list.page(view, part, |row| key_view(view, row), key_place)
 }
 
@@ -51,25 +52,28 @@ pub(super) fn keys(view: &View<'_>, folder: FolderId, part: Part) -> Read<Page<K
 pub(super) fn keys_naming_statement() -> String {
     format!(
         "SELECT {} FROM bound_keys CROSS JOIN keys
-        WHERE id = key_id AND principal_id = ?1 AND key_folder_id = ?2 AND (key_created_at, key_id) > (?3, ?4)
+        WHERE id = key_id AND principal_id = ?1 AND principal_kind = ?2 AND key_folder_id = ?3
+        AND (key_created_at, key_id) > (?4, ?5)
         AND state = 'live' AND folder_id = key_folder_id AND created_at = key_created_at
-        ORDER BY key_created_at, key_id LIMIT ?5",
+        ORDER BY key_created_at, key_id LIMIT ?6",
         KEYS.list
     )
 }
 
-/// A folder's live keys whose own bindings name a principal, as far as the index says.
+/// A folder's live keys whose own bindings let a principal view them, as far as the index says.
 ///
 /// Nobody gains by changing the index: an entry only leads to a key, whose row is checked and must be live, of this
 /// folder and of the entry's age. Whether the key is shown is decided by its bindings, which are sealed. A removed
 /// entry hides a key from the list, not from whoever asks for it by its id.
 pub(super) fn keys_naming(
     view: &View<'_>,
-    principal: PrincipalId,
+    (kind, id): (PrincipalKind, PrincipalId),
     folder: FolderId,
     part: Part,
 ) -> Read<Page<KeyView>> {
-    let list = Listing { statement: &keys_naming_statement(), filter: [principal.as_bytes(), folder.as_bytes()] };
+    let kind = Value::from(rows::principal_kind(kind));
+    let filter = [Value::from(id.as_bytes()), kind, Value::from(folder.as_bytes())];
+    let list = Listing { statement: &keys_naming_statement(), filter };
     list.page(view, part, |row| key_view(view, row), key_place)
 }
 

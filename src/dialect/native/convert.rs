@@ -9,6 +9,9 @@ use crate::domain::time::Timestamp;
 use crate::service::error::{Missing, ServiceError};
 use crate::service::ports::{Cursor, Page};
 
+/// 9999-12-30T00:00:00Z. Later instants are not written by every library.
+const LAST_END: Timestamp = Timestamp::from_micros(253_402_128_000_000_000);
+
 /// A refusal with a text.
 pub fn invalid(text: impl Into<String>) -> ServiceError {
     ServiceError::Invalid(text.into())
@@ -103,12 +106,16 @@ pub fn expires_at(
     ttl: Option<wkt::Duration>,
     now: Timestamp,
 ) -> Result<Option<Timestamp>, ServiceError> {
-    match (at, ttl) {
-        (None, None) => Ok(None),
-        (Some(at), None) => instant(at).map(Some),
-        (None, Some(ttl)) => Ok(Some(now.plus(period("ttl", ttl)?))),
-        (Some(_), Some(_)) => Err(invalid("give expiresAt or ttl, not both")),
+    let (end, field) = match (at, ttl) {
+        (None, None) => return Ok(None),
+        (Some(at), None) => (instant(at)?, "expiresAt"),
+        (None, Some(ttl)) => (now.plus(period("ttl", ttl)?), "ttl"),
+        (Some(_), Some(_)) => return Err(invalid("give expiresAt or ttl, not both")),
+    };
+    if end >= LAST_END {
+        return Err(invalid(format!("{field} must end before 9999-12-30")));
     }
+    Ok(Some(end))
 }
 
 /// Whole microseconds; what is finer is cut off.
@@ -175,7 +182,16 @@ mod tests {
         let negative = wkt::Duration { seconds: -1, nanos: 0 };
         assert!(expires_at(None, Some(negative), NOW).is_err());
         assert!(expires_at(Some(at), Some(day), NOW).is_err());
-        let far = wkt::Timestamp { seconds: i64::MAX, nanos: 0 };
-        assert!(expires_at(Some(far), None, NOW).is_err());
+        let last = LAST_END.as_micros() / 1_000_000;
+        let at = |seconds| expires_at(Some(wkt::Timestamp { seconds, nanos: 0 }), None, NOW);
+        let after = |seconds| {
+            expires_at(None, Some(wkt::Duration { seconds: seconds - NOW.as_micros() / 1_000_000, nanos: 0 }), NOW)
+        };
+        assert!(at(last - 1).is_ok() && after(last - 1).is_ok());
+        for seconds in [last, last + 86_400, 300_000_000_000, 315_576_000_000, i64::MAX / 1_000_000, i64::MAX] {
+            assert!(matches!(at(seconds), Err(ServiceError::Invalid(_))), "{seconds}");
+            assert!(matches!(after(seconds), Err(ServiceError::Invalid(_))), "{seconds}");
+        }
+        assert!(at(i64::MIN).is_err());
     }
 }

@@ -19,10 +19,11 @@ use std::time::Duration;
 /// Who made a change that nobody asked for: the scheduler.
 const SCHEDULER: &str = "claviger.scheduler";
 
-/// An instant.
+/// An instant. One without a form in RFC 3339, which only damaged data can have, becomes the nearest that has one: it must
+/// not take the answer with it.
 #[must_use]
 pub fn timestamp(at: Timestamp) -> wkt::Timestamp {
-    let micros = at.as_micros();
+    let micros = at.as_micros().clamp(wkt::MIN_SECONDS * 1_000_000, wkt::MAX_SECONDS * 1_000_000 + 999_999);
     let nanos = i32::try_from(micros.rem_euclid(1_000_000) * 1_000).unwrap_or_default();
     wkt::Timestamp { seconds: micros.div_euclid(1_000_000), nanos }
 }

@@ -11,6 +11,11 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// The longest period of the well-known type: 10,000 years, in seconds.
 const MAX_DURATION_SECONDS: u64 = 315_576_000_000;
 
+/// The first second of the well-known type: 0001-01-01T00:00:00Z.
+pub const MIN_SECONDS: i64 = -62_135_596_800;
+/// The last second that every zone can write: 9999-12-30T22:00:00Z. The well-known type has one day more.
+pub const MAX_SECONDS: i64 = 253_402_207_200;
+
 /// `google.protobuf.Timestamp`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Timestamp {
@@ -66,7 +71,8 @@ fn fraction(nanos: u32) -> String {
 
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let second = jiff::Timestamp::from_second(self.seconds).map_err(serde::ser::Error::custom)?;
+        let second = jiff::Timestamp::from_second(self.seconds.clamp(MIN_SECONDS, MAX_SECONDS));
+        let second = second.map_err(serde::ser::Error::custom)?;
         let nanos = u32::try_from(self.nanos).map_err(serde::ser::Error::custom)?;
         let text = second.to_string();
         let second = text.strip_suffix('Z').unwrap_or(&text);
@@ -173,6 +179,17 @@ mod tests {
         let instant = Timestamp { seconds, nanos };
         assert_eq!(serde_json::to_string(&instant).unwrap(), text);
         assert_eq!(serde_json::from_str::<Timestamp>(text).unwrap(), instant);
+    }
+
+    #[rstest]
+    #[case(MIN_SECONDS, "\"0001-01-01T00:00:00Z\"")]
+    #[case(MIN_SECONDS - 1, "\"0001-01-01T00:00:00Z\"")]
+    #[case(i64::MIN, "\"0001-01-01T00:00:00Z\"")]
+    #[case(MAX_SECONDS, "\"9999-12-30T22:00:00Z\"")]
+    #[case(MAX_SECONDS + 1, "\"9999-12-30T22:00:00Z\"")]
+    #[case(i64::MAX, "\"9999-12-30T22:00:00Z\"")]
+    fn an_instant_that_rfc_3339_cannot_write_becomes_the_nearest(#[case] seconds: i64, #[case] text: &str) {
+        assert_eq!(serde_json::to_string(&Timestamp { seconds, nanos: 0 }).unwrap(), text);
     }
 
     #[rstest]

@@ -296,6 +296,15 @@ pub trait Store: Send + Sync {
     async fn first_folder(&self) -> Result<Option<Folder>, StoreError>;
     /// All folders, oldest first.
     async fn folders(&self, after: Option<Cursor>, limit: u32) -> Result<Page<Folder>, StoreError>;
+    /// Folders whose own bindings let a principal of this kind view them, oldest first. The list comes from an index:
+    /// whoever shows one of these folders decides by the folder's bindings. A changed index can lead to no other rows than
+    /// folders that were checked; it may lack some.
+    async fn folders_naming(
+        &self,
+        principal: (PrincipalKind, PrincipalId),
+        after: Option<Cursor>,
+        limit: u32,
+    ) -> Result<Page<Folder>, StoreError>;
     /// The bindings of a resource; an empty set at sequence 0 if there are none.
     async fn bindings(&self, scope: BindingScope) -> Result<Stored<BindingSet>, StoreError>;
     /// The principal with this id, deleted or not.
@@ -332,12 +341,12 @@ pub trait Store: Send + Sync {
     async fn key_record(&self, id: KeyId) -> Result<Option<KeyRecord>, StoreError>;
     /// Live keys of a folder with their primary versions, oldest first.
     async fn keys(&self, folder: FolderId, after: Option<Cursor>, limit: u32) -> Result<Page<KeyView>, StoreError>;
-    /// Live keys of a folder whose own bindings name a principal, oldest first. The list comes from an index: whoever
+    /// Live keys of a folder whose own bindings let a principal of this kind view them, oldest first. The list comes from an index: whoever
     /// shows one of these keys decides by the key's bindings. A changed index can lead to no other keys than live ones of
     /// this folder that were checked; it may lack some.
     async fn keys_naming(
         &self,
-        principal: PrincipalId,
+        principal: (PrincipalKind, PrincipalId),
         folder: FolderId,
         after: Option<Cursor>,
         limit: u32,

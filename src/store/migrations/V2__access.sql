@@ -32,16 +32,33 @@ CREATE TABLE key_bindings (
     row_mac  BLOB    NOT NULL
 ) STRICT;
 
--- The principals that a key's own bindings name, in the order of lists. It carries no MAC: it is only where a search
--- begins. Folder and creation time are the key's, which never change.
+-- The principals whose roles in a key's own bindings let them view the key, in the order of lists. It carries no MAC: it
+-- is only where a search begins. Folder and creation time are the key's, which never change.
 CREATE TABLE bound_keys (
     principal_id   BLOB    NOT NULL,
+    principal_kind TEXT    NOT NULL,
     key_folder_id  BLOB    NOT NULL,
     key_created_at INTEGER NOT NULL,
     key_id         BLOB    NOT NULL,
-    PRIMARY KEY (principal_id, key_folder_id, key_created_at, key_id)
+    PRIMARY KEY (principal_id, principal_kind, key_folder_id, key_created_at, key_id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX bound_keys_by_key ON bound_keys (key_id);
+
+-- The same for folders, which the first schema could bind roles on already.
+CREATE TABLE bound_folders (
+    principal_id      BLOB    NOT NULL,
+    principal_kind    TEXT    NOT NULL,
+    folder_created_at INTEGER NOT NULL,
+    folder_id         BLOB    NOT NULL,
+    PRIMARY KEY (principal_id, principal_kind, folder_created_at, folder_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX bound_folders_by_folder ON bound_folders (folder_id);
+-- Its bindings named people only. An id that is none gives NULL, which is ignored.
+INSERT OR IGNORE INTO bound_folders
+    SELECT unhex(replace(binding.value ->> 'principal_id', '-', '')), 'user', folders.created_at, folders.id
+    FROM bindings JOIN folders ON folders.id = bindings.folder_id, json_each(bindings.bindings) AS binding
+    WHERE binding.value ->> 'role' IN
+        ('kms.keys.user', 'kms.auditor', 'kms.viewer', 'kms.editor', 'kms.admin', 'claviger.operator');
 
 -- Shown, not trusted: it carries no MAC.
 CREATE TABLE credential_uses (

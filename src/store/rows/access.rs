@@ -28,16 +28,20 @@ pub(in crate::store) fn folder(row: &Checked) -> Result<Folder, StoreError> {
     })
 }
 
-/// The columns of a principal.
-pub(in crate::store) fn principal_row(principal: &Principal) -> Row {
-    let kind = match principal.kind {
+/// How the database names a kind of principal.
+pub(in crate::store) const fn principal_kind(kind: PrincipalKind) -> &'static str {
+    match kind {
         PrincipalKind::User => "user",
         PrincipalKind::ServiceAccount => "service_account",
-    };
+    }
+}
+
+/// The columns of a principal.
+pub(in crate::store) fn principal_row(principal: &Principal) -> Row {
     vec![
         Value::from(principal.id.as_bytes()),
         Value::from(principal.folder_id.as_bytes()),
-        Value::from(kind),
+        Value::from(principal_kind(principal.kind)),
         Value::from(principal.name.as_str()),
         Value::from(principal.created_at),
         Value::from(principal.deleted_at),

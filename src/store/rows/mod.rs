@@ -7,7 +7,7 @@ mod record;
 mod version;
 
 pub(super) use access::{
-    binding_set, binding_set_place, binding_set_row, folder, folder_row, principal, principal_row,
+    binding_set, binding_set_place, binding_set_row, folder, folder_row, principal, principal_kind, principal_row,
 };
 pub(super) use credential::{certificate_handle, credential, credential_row};
 pub(super) use key::{key, key_row};

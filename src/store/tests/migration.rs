@@ -166,6 +166,9 @@ async fn a_database_of_the_first_schema_is_read() {
     let role = Binding { role: Role::Admin, subject: Subject::of(PrincipalKind::User, principal) };
     assert_eq!(store.bindings(BindingScope::Folder(folder)).await.unwrap().value.as_slice(), [role]);
     assert_eq!(store.bindings(BindingScope::Service).await.unwrap().row_seq, 0);
+    let shown = async |kind| store.folders_naming((kind, principal), None, 10).await.unwrap().items;
+    assert_eq!(shown(PrincipalKind::User).await, [store.first_folder().await.unwrap().unwrap()]);
+    assert_eq!(shown(PrincipalKind::ServiceAccount).await, []);
     assert_eq!(store.stats().integrity_alarms, 0);
 }
 

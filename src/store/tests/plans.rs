@@ -15,6 +15,12 @@ fn seeded(dir: &tempfile::TempDir) -> Sqlite {
     let numbers = "WITH RECURSIVE n (i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 20000)";
     let rows = [
         "INSERT INTO folders VALUES (zeroblob(16), 1, 'f', 0, 1, zeroblob(32))".to_owned(),
+        format!(
+            "{numbers} INSERT INTO folders SELECT CAST(format('%016d', i) AS BLOB), i + 1, 'f', i, 1, zeroblob(32)
+            FROM n WHERE i <= 20000"
+        ),
+        "INSERT INTO bound_folders SELECT zeroblob(16), 'user', created_at, id FROM folders WHERE created_at % 10 = 0"
+            .to_owned(),
         "INSERT INTO principals VALUES (zeroblob(16), zeroblob(16), 'user', 'p', 0, 1, zeroblob(32), NULL)".to_owned(),
         format!(
             "{numbers} INSERT INTO credentials SELECT CAST(format('%016d', i) AS BLOB), zeroblob(16), zeroblob(16), 'c',
@@ -34,7 +40,7 @@ fn seeded(dir: &tempfile::TempDir) -> Sqlite {
             NULL, 0, 1, 1, zeroblob(32), 1, zeroblob(32)
             FROM keys"
             .to_owned(),
-        "INSERT INTO bound_keys SELECT zeroblob(16), folder_id, created_at, id FROM keys WHERE created_at % 10 = 0"
+        "INSERT INTO bound_keys SELECT zeroblob(16), 'user', folder_id, created_at, id FROM keys WHERE created_at % 10 = 0"
             .to_owned(),
         format!("{numbers} INSERT INTO row_heads SELECT CAST(format('%016d', i) AS BLOB), 1, zeroblob(32) FROM n"),
     ];
@@ -80,6 +86,7 @@ fn statements() -> Vec<(String, &'static str)> {
         (directory::credentials_of_statement(), "credentials_in_force (principal_id=?)"),
         (directory::LAST_USE_STATEMENT.to_owned(), "credential_uses USING PRIMARY KEY (credential_id=?)"),
         (changes::UNNAME_KEY_STATEMENT.to_owned(), "bound_keys_by_key (key_id=?)"),
+        (changes::UNNAME_FOLDER_STATEMENT.to_owned(), "bound_folders_by_folder (folder_id=?)"),
         (heads.to_owned(), "PRIMARY KEY (id>? AND id<?)"),
         (reads::keys_statement(), "keys_listed (folder_id=? AND (created_at,id)>(?,?))"),
         (reads::versions_statement(), "(key_id=? AND number<?)"),
@@ -101,7 +108,14 @@ fn joins_begin_at_the_index(sql: &Sqlite) {
     let joins = [
         (
             reads::keys_naming_statement(),
-            ["PRIMARY KEY (principal_id=? AND key_folder_id=? AND (key_created_at,key_id)>(?,?))", "id=?)"],
+            [
+                "PRIMARY KEY (principal_id=? AND principal_kind=? AND key_folder_id=? AND (key_created_at,key_id)>(?,?))",
+                "id=?)",
+            ],
+        ),
+        (
+            directory::folders_naming_statement(),
+            ["PRIMARY KEY (principal_id=? AND principal_kind=? AND (folder_created_at,folder_id)>(?,?))", "id=?)"],
         ),
         (
             directory::credentials_statement(),

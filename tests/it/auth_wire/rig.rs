@@ -6,6 +6,7 @@ use axum::extract::Request;
 use axum::middleware::map_request;
 use claviger::auth::attempts::FailedAttempts;
 use claviger::auth::jwt::{Addresses, audiences};
+use claviger::auth::turns::Turns;
 use claviger::auth::{Credentials, JwtLogins, certificate};
 use claviger::dialect::RequestId;
 use claviger::dialect::yandex::{YandexDeps, routes};
@@ -58,13 +59,15 @@ impl Wire {
         let (plain, tls) = (bound.plain_address().unwrap(), bound.tls_address().unwrap());
         let any_clock = Arc::clone(&clock) as Arc<dyn Clock>;
         let attempts = Arc::new(FailedAttempts::new(failed_attempts_per_minute, &any_clock));
+        let turns = Arc::new(Turns::default());
         let addresses = Addresses { advertised: ADVERTISED, plain: Some(plain), tls: Some(tls) };
         let accepted = audiences(addresses, &[]);
         let (directory_of, logins_clock) = (kms.directory(), Arc::clone(&any_clock));
-        let logins = JwtLogins::new(directory_of, Arc::clone(&attempts), logins_clock, accepted).unwrap();
+        let logins =
+            JwtLogins::new(directory_of, Arc::clone(&attempts), Arc::clone(&turns), logins_clock, accepted).unwrap();
         let deps = YandexDeps {
             kms: Arc::clone(&kms),
-            authenticator: Arc::new(Credentials::new(kms.directory(), attempts)),
+            authenticator: Arc::new(Credentials::new(kms.directory(), attempts, turns)),
             logins: Arc::new(logins),
             advertised_address: ADVERTISED.into(),
             reflection: false,

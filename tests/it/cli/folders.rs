@@ -2,6 +2,9 @@
 
 use super::{REFUSED, Shell, UNKNOWN, USAGE, caller, masked, names, text};
 use crate::support::Home;
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD as URL_SAFE_NO_PAD;
+use claviger::domain::id::FolderId;
 
 #[tokio::test]
 async fn folders_are_made_listed_and_shown() {
@@ -46,4 +49,39 @@ async fn a_folder_of_others_is_not_shown() {
     shell.refused(&["folder", "create", "--name", ""], REFUSED, "name");
     shell.refused(&["folder", "show", "a/b"], USAGE, "this is not an id");
     shell.refused(&["folder", "create"], USAGE, "--name");
+}
+
+#[tokio::test]
+async fn no_page_token_names_a_folder_that_the_caller_may_not_see() {
+    let home = Home::new();
+    let dev = home.start().await;
+    let shell = Shell::of(&dev);
+    let folders: Vec<String> =
+        (1..=6).map(|number| shell.id(&["folder", "create", "--name", &format!("tenant-{number}")])).collect();
+    let (somebody, theirs) = caller(&shell, "somebody");
+    let visible = [&folders[1], &folders[3]];
+    for folder in visible {
+        shell.ok(&["binding", "add", "--folder", folder, "--role", "kms.viewer", "--subject", &somebody]);
+    }
+    let rest = dev.rest().with_token(&theirs.0["CLAVIGER_TOKEN"]);
+    let (mut seen, mut token, mut tokens) = (Vec::new(), String::new(), Vec::new());
+    loop {
+        let page = rest.get(&format!("/claviger/v1/folders?pageSize=1&pageToken={token}")).await.ok();
+        seen.extend(page["folders"].as_array().into_iter().flatten().map(|folder| text(folder, "/id")));
+        match page["nextPageToken"].as_str() {
+            Some(next) => next.clone_into(&mut token),
+            None => break,
+        }
+        tokens.push(URL_SAFE_NO_PAD.decode(&token).unwrap());
+    }
+    assert_eq!(seen.iter().collect::<Vec<_>>(), visible);
+    let named = |folder: &String, token: &Vec<u8>| {
+        let id = FolderId::parse(folder).unwrap();
+        token.windows(16).any(|bytes| bytes == id.as_bytes())
+    };
+    assert_eq!(tokens.len(), 1);
+    assert!(named(&folders[1], &tokens[0]), "a token is what this test takes it for");
+    for hidden in folders.iter().filter(|folder| !visible.contains(folder)).chain([&dev.folder().to_owned()]) {
+        assert!(!tokens.iter().any(|token| named(hidden, token)));
+    }
 }

@@ -109,6 +109,26 @@ async fn whoever_stops_reading_ends_a_command_quietly_unless_a_secret_is_lost() 
     }
 }
 
+#[test]
+fn a_token_does_not_leave_this_machine_without_tls() {
+    for endpoint in ["http://kms.example:8200", "http://192.0.2.1:8200", "http://localhost.example"] {
+        let shell = nobody().with("CLAVIGER_ENDPOINT", endpoint).as_caller("t");
+        shell.refused(&["whoami"], USAGE, "use https");
+        nobody().with("CLAVIGER_TLS_ENDPOINT", endpoint).as_caller("t").refused(&["whoami"], USAGE, "use https");
+    }
+}
+
+#[tokio::test]
+async fn no_proxy_sees_a_token_in_clear() {
+    let home = Home::new();
+    let dev = home.start().await;
+    let shell = Shell::of(&dev).without("CLAVIGER_TLS_ENDPOINT").without("CLAVIGER_CA");
+    ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"]
+        .into_iter()
+        .fold(shell, |shell, name| shell.with(name, "http://127.0.0.1:1"))
+        .ok(&["whoami"]);
+}
+
 #[tokio::test]
 async fn lists_have_all_pages() {
     let home = Home::new();

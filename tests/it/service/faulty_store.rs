@@ -3,7 +3,7 @@
 //! back.
 
 use async_trait::async_trait;
-use claviger::domain::access::BindingSet;
+use claviger::domain::access::{BindingSet, PrincipalKind};
 use claviger::domain::id::{CredentialId, FolderId, KeyId, MaterialId, OperationId, PrincipalId};
 use claviger::domain::key::Key;
 use claviger::domain::operation::{KeyView, Operation};
@@ -27,6 +27,8 @@ pub struct FaultyStore {
     /// Whoever has it alone holds commits back.
     gate: Arc<RwLock<()>>,
     under_way: AtomicUsize,
+    planted_folders: Mutex<Option<Page<Folder>>>,
+    held: tokio::sync::RwLock<()>,
 }
 
 /// A call that the store has not answered.
@@ -49,6 +51,8 @@ impl FaultyStore {
             conflicts: AtomicI64::new(0),
             gate: Arc::default(),
             under_way: AtomicUsize::new(0),
+            planted_folders: Mutex::default(),
+            held: tokio::sync::RwLock::default(),
         }
     }
 
@@ -65,6 +69,16 @@ impl FaultyStore {
     /// The credential that the store finds the next time, whatever it is asked for: an index was changed.
     pub fn plant_credential(&self, found: Stored<CredentialRecord>) {
         *self.planted_credential.lock().unwrap() = Some(found);
+    }
+
+    /// The folders that the index leads to the next time, whoever asks.
+    pub fn plant_folders(&self, page: Page<Folder>) {
+        *self.planted_folders.lock().unwrap() = Some(page);
+    }
+
+    /// Answers no look-up of a credential as long as the guard is there.
+    pub async fn hold_credentials(&self) -> tokio::sync::RwLockWriteGuard<'_, ()> {
+        self.held.write().await
     }
 
     /// The reads since the last call, in their order.
@@ -138,10 +152,25 @@ macro_rules! pass {
             async fn credential(&self, lookup: CredentialLookup) -> Result<Option<Stored<CredentialRecord>>, StoreError> {
                 self.read("credential")?;
                 let _under_way = self.under_way();
+                drop(self.held.read().await);
                 let planted = self.planted_credential.lock().unwrap().take();
                 match planted {
                     Some(credential) => Ok(Some(credential)),
                     None => self.inner.credential(lookup).await,
+                }
+            }
+
+            async fn folders_naming(
+                &self,
+                principal: (PrincipalKind, PrincipalId),
+                after: Option<Cursor>,
+                limit: u32,
+            ) -> Result<Page<Folder>, StoreError> {
+                self.read("folders_naming")?;
+                let planted = self.planted_folders.lock().unwrap().take();
+                match planted {
+                    Some(page) => Ok(page),
+                    None => self.inner.folders_naming(principal, after, limit).await,
                 }
             }
 
@@ -170,7 +199,7 @@ pass! {
     read credentials(principal: PrincipalId, after: Option<Cursor>, limit: u32) -> Page<CredentialView>;
     write record_uses(uses: Vec<(CredentialId, Timestamp)>) -> ();
     read last_used_at(credential: CredentialId) -> Option<Timestamp>;
-    read keys_naming(principal: PrincipalId, folder: FolderId, after: Option<Cursor>, limit: u32) -> Page<KeyView>;
+    read keys_naming(principal: (PrincipalKind, PrincipalId), folder: FolderId, after: Option<Cursor>, limit: u32) -> Page<KeyView>;
     read key(id: KeyId) -> Option<Stored<Key>>;
     read key_record(id: KeyId) -> Option<KeyRecord>;
     read keys(folder: FolderId, after: Option<Cursor>, limit: u32) -> Page<KeyView>;

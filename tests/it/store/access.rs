@@ -4,7 +4,7 @@ use super::fixture::{
     Db, access_key, administrators, at, bytes, certificate, credential, folder_id, insert_key, key_id,
     other_principal_id, principal, principal_id, public_key, put, sealed, token_hash, version, viewers,
 };
-use claviger::domain::access::{Binding, BindingSet, Role, Subject, SubjectKind};
+use claviger::domain::access::{Binding, BindingSet, PrincipalKind, Role, Subject, SubjectKind};
 use claviger::domain::id::{CredentialId, PrincipalId};
 use claviger::domain::version::VersionState;
 use claviger::service::ports::{
@@ -196,7 +196,8 @@ async fn a_conflict_leaves_no_trace_in_the_index_of_named_keys() {
     let scope = BindingScope::Key(key_id(1));
     let stale = Change::UpdateCredential(Stored { value: credential(1), row_seq: 7 });
     assert_conflict(&db.store.commit(vec![put(scope, viewers(&[principal_id()]), 0), stale]).await);
-    assert!(db.store.keys_naming(principal_id(), folder_id(), None, 10).await.unwrap().items.is_empty());
+    let somebody = (PrincipalKind::ServiceAccount, principal_id());
+    assert!(db.store.keys_naming(somebody, folder_id(), None, 10).await.unwrap().items.is_empty());
     assert_eq!(db.store.bindings(scope).await.unwrap().row_seq, 0);
 }
 

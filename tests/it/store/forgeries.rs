@@ -5,6 +5,7 @@ use super::fixture::{
     Db, access_key_id, administrators, assert_alarm, at, bytes, credential, folder, folder_id, key_id,
     other_principal_id, principal_id, put, token_hash, viewers,
 };
+use claviger::domain::access::PrincipalKind;
 use claviger::domain::id::{AccountId, CredentialId, FolderId, KeyId, PrincipalId};
 use claviger::domain::time::Timestamp;
 use claviger::service::ports::{BindingScope, Change, CredentialLookup, Folder, Store};
@@ -122,11 +123,15 @@ async fn sets_of_two_keys_that_were_swapped_are_found() {
     }
 }
 
-const ENTRY: &str =
-    "INSERT INTO bound_keys (principal_id, key_folder_id, key_created_at, key_id) VALUES (?1, ?2, ?3, ?4)";
+const ENTRY: &str = "INSERT INTO bound_keys (principal_id, principal_kind, key_folder_id, key_created_at, key_id)
+    VALUES (?1, 'user', ?2, ?3, ?4)";
+
+fn administrator() -> (PrincipalKind, PrincipalId) {
+    (PrincipalKind::User, principal_id())
+}
 
 async fn naming(db: &Db, folder: FolderId) -> Vec<KeyId> {
-    let page = db.store.keys_naming(principal_id(), folder, None, 10).await.unwrap();
+    let page = db.store.keys_naming(administrator(), folder, None, 10).await.unwrap();
     assert_eq!(page.next, None);
     page.items.into_iter().map(|view| view.key.id).collect()
 }
@@ -161,7 +166,7 @@ async fn a_key_that_was_moved_to_be_listed_is_found() {
     let other = FolderId::from_bytes(bytes(1, 2));
     db.tamper("UPDATE keys SET folder_id = ?1 WHERE id = ?2", params![other.as_bytes(), key_id(1).as_bytes()]);
     point_at(&db, other, super::fixture::key(1).created_at, key_id(1));
-    assert_alarm(&db.store.keys_naming(principal_id(), other, None, 10).await, "keys");
+    assert_alarm(&db.store.keys_naming(administrator(), other, None, 10).await, "keys");
 }
 
 #[tokio::test]
@@ -177,6 +182,33 @@ async fn a_removed_entry_hides_a_key_from_the_list_until_its_set_is_written_agai
     assert_eq!(naming(&db, folder_id()).await, [key_id(1)]);
     let entries: i64 = db.raw().query_row("SELECT count(*) FROM bound_keys", [], |row| row.get(0)).unwrap();
     assert_eq!(entries, 1, "what was planted is gone");
+}
+
+#[tokio::test]
+async fn a_planted_entry_leads_to_folders_that_were_checked_and_goes_with_the_next_set() {
+    let db = Db::new().await;
+    let other = Folder { id: FolderId::from_bytes(bytes(1, 2)), account_id: AccountId::from_stored(2), ..folder() };
+    db.store.commit(vec![Change::InsertFolder(other.clone())]).await.unwrap();
+    let plant = |at: Timestamp, id: FolderId| {
+        let entry = "INSERT INTO bound_folders (principal_id, principal_kind, folder_created_at, folder_id)
+            VALUES (?1, 'user', ?2, ?3)";
+        db.tamper(entry, params![principal_id().as_bytes(), at.as_micros(), id.as_bytes()]);
+    };
+    let shown = async || db.store.folders_naming(administrator(), None, 10).await.map(|page| page.items);
+    // Another age, and a folder that is not there.
+    plant(at(7), other.id);
+    plant(other.created_at, FolderId::from_bytes(bytes(1, 9)));
+    assert_eq!(shown().await.unwrap(), [folder()]);
+    // Its own age: a folder to be decided about, whose own set names nobody.
+    plant(other.created_at, other.id);
+    assert_eq!(shown().await.unwrap(), [other.clone(), folder()], "both of one age");
+    let scope = BindingScope::Folder(other.id);
+    assert!(db.store.bindings(scope).await.unwrap().value.as_slice().is_empty());
+    db.store.commit(vec![put(scope, viewers(&[principal_id()]), 0)]).await.unwrap();
+    assert_eq!(shown().await.unwrap(), [folder()], "what was planted is gone");
+    plant(other.created_at, other.id);
+    db.tamper("UPDATE folders SET name = 'x' WHERE id = ?1", [other.id.as_bytes()]);
+    assert_alarm(&shown().await, "folders");
 }
 
 #[tokio::test]

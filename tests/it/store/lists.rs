@@ -1,10 +1,10 @@
 //! Pages of folders, principals, credentials and of the keys that name a principal.
 
 use super::fixture::{
-    Db, access_key, administrators, at, bytes, credential, folder, folder_id, insert_key, key, key_id,
-    other_principal_id, principal, principal_id, put, viewers,
+    Db, access_key, at, bytes, credential, folder, folder_id, insert_key, key, key_id, other_principal_id, principal,
+    principal_id, put, viewers,
 };
-use claviger::domain::access::{Binding, BindingSet, PrincipalKind, Role, Subject, SubjectKind};
+use claviger::domain::access::{Binding, BindingSet, Permission, PrincipalKind, Role, Subject, SubjectKind};
 use claviger::domain::id::{AccountId, FolderId, KeyId, PrincipalId};
 use claviger::domain::key::{Key, KeyState, Switch};
 use claviger::service::ports::{
@@ -27,6 +27,7 @@ async fn all<T>(read: impl AsyncFn(Option<Cursor>, u32) -> Result<Page<T>, Store
 }
 
 async fn naming(db: &Db, principal: PrincipalId) -> Vec<KeyId> {
+    let principal = (PrincipalKind::ServiceAccount, principal);
     let keys = all(async |after, limit| db.store.keys_naming(principal, folder_id(), after, limit).await).await;
     keys.into_iter().map(|view| view.key.id).collect()
 }
@@ -35,6 +36,16 @@ async fn bind(db: &Db, number: u32, set: BindingSet) {
     let scope = BindingScope::Key(key_id(number));
     let row_seq = db.store.bindings(scope).await.unwrap().row_seq;
     db.store.commit(vec![put(scope, set, row_seq)]).await.unwrap();
+}
+
+async fn shown(db: &Db, principal: PrincipalId) -> Vec<FolderId> {
+    let principal = (PrincipalKind::ServiceAccount, principal);
+    let folders = all(async |after, limit| db.store.folders_naming(principal, after, limit).await).await;
+    folders.into_iter().map(|folder| folder.id).collect()
+}
+
+fn rows_of(db: &Db, table: &str) -> i64 {
+    db.raw().query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap()
 }
 
 async fn set_state(db: &Db, number: u32, state: KeyState) {
@@ -129,7 +140,58 @@ async fn pages_of_keys_that_name_a_principal_are_in_the_order_of_all_keys() {
     assert_eq!(expected.len(), 11);
     assert_eq!(naming(&db, other_principal_id()).await, []);
     let other = FolderId::from_bytes(bytes(1, 2));
-    assert!(db.store.keys_naming(principal_id(), other, None, 10).await.unwrap().items.is_empty());
+    let account = (PrincipalKind::ServiceAccount, principal_id());
+    assert!(db.store.keys_naming(account, other, None, 10).await.unwrap().items.is_empty());
+    let person = (PrincipalKind::User, principal_id());
+    assert!(db.store.keys_naming(person, folder_id(), None, 10).await.unwrap().items.is_empty(), "another kind");
+}
+
+#[tokio::test]
+async fn pages_of_folders_that_a_principal_may_view_are_in_the_order_of_all_folders_and_follow_their_bindings() {
+    let db = Db::new().await;
+    for number in 2..=25 {
+        let id = FolderId::from_bytes(bytes(1, number));
+        let account_id = AccountId::from_stored(u64::from(number));
+        let folder = Folder { id, account_id, name: "f".into(), created_at: age(number) };
+        let named = [principal_id()];
+        let set = viewers(if number.is_multiple_of(2) { &[] } else { &named });
+        db.store.commit(vec![put(BindingScope::Folder(id), set, 0), Change::InsertFolder(folder)]).await.unwrap();
+    }
+    let folders = db.store.folders(None, 100).await.unwrap().items;
+    let odd: BTreeSet<FolderId> = (1..=12).map(|half| FolderId::from_bytes(bytes(1, 2 * half + 1))).collect();
+    let mut expected: Vec<FolderId> =
+        folders.into_iter().map(|folder| folder.id).filter(|id| odd.contains(id)).collect();
+    assert_eq!((shown(&db, principal_id()).await, expected.len()), (expected.clone(), 12));
+    assert_eq!(shown(&db, other_principal_id()).await, []);
+    let person = (PrincipalKind::User, principal_id());
+    let of_the_person = db.store.folders_naming(person, None, 10).await.unwrap().items;
+    assert_eq!(of_the_person, [folder()], "whose id is the same, but not the kind");
+    let moved = expected.remove(3);
+    let set = viewers(&[other_principal_id()]);
+    db.store.commit(vec![put(BindingScope::Folder(moved), set, 1)]).await.unwrap();
+    assert_eq!((shown(&db, principal_id()).await, shown(&db, other_principal_id()).await), (expected, vec![moved]));
+}
+
+#[tokio::test]
+async fn only_who_may_view_a_key_or_folder_is_in_its_index() {
+    let db = Db::new().await;
+    for (number, role) in Role::ALL.into_iter().enumerate() {
+        let number = u32::try_from(number).unwrap() + 10;
+        let folder = Folder {
+            id: FolderId::from_bytes(bytes(1, number)),
+            account_id: AccountId::from_stored(u64::from(number)),
+            ..folder()
+        };
+        let subject = Subject::of(PrincipalKind::ServiceAccount, principal_id());
+        let set = BindingSet::new([Binding { role, subject }]).unwrap();
+        let place = BindingScope::Folder(folder.id);
+        db.store.commit(vec![Change::InsertFolder(folder.clone()), put(place, set.clone(), 0)]).await.unwrap();
+        db.store.commit(insert_key(number)).await.unwrap();
+        bind(&db, number, set).await;
+        let sees = |permission| role.permits(permission, false);
+        assert_eq!(shown(&db, principal_id()).await.contains(&folder.id), sees(Permission::ViewFolder), "{role:?}");
+        assert_eq!(naming(&db, principal_id()).await.contains(&key_id(number)), sees(Permission::ViewKey), "{role:?}");
+    }
 }
 
 #[tokio::test]
@@ -159,23 +221,21 @@ async fn somebody_with_many_roles_on_a_key_sees_it_once_and_strangers_are_not_in
     let group = Binding { role: Role::Viewer, subject: subject(SubjectKind::Group) };
     bind(&db, 2, BindingSet::new([group]).unwrap()).await;
     assert_eq!(naming(&db, principal_id()).await, [key_id(1)]);
-    let entries: i64 = db.raw().query_row("SELECT count(*) FROM bound_keys", [], |row| row.get(0)).unwrap();
-    assert_eq!(entries, 1);
+    assert_eq!(rows_of(&db, "bound_keys"), 2, "the person and the service account of this id");
 }
 
 #[tokio::test]
 async fn a_key_that_leaves_is_not_listed_until_it_is_restored_and_never_after_its_deletion() {
     let db = Db::new().await;
-    bind(&db, 1, administrators()).await;
+    bind(&db, 1, viewers(&[principal_id()])).await;
     set_state(&db, 1, KeyState::PendingDeletion { delete_at: at(900), switch: Switch::Active }).await;
     assert_eq!(naming(&db, principal_id()).await, []);
     set_state(&db, 1, KeyState::Live { switch: Switch::Active }).await;
     assert_eq!(naming(&db, principal_id()).await, [key_id(1)]);
     set_state(&db, 1, KeyState::Deleted { deleted_at: at(901) }).await;
     assert_eq!(naming(&db, principal_id()).await, []);
-    let entries: i64 = db.raw().query_row("SELECT count(*) FROM bound_keys", [], |row| row.get(0)).unwrap();
-    assert_eq!(entries, 0, "the list need not pass over it");
-    assert_eq!(db.store.bindings(BindingScope::Key(key_id(1))).await.unwrap().value, administrators());
+    assert_eq!(rows_of(&db, "bound_keys"), 0, "the list need not pass over it");
+    assert_eq!(db.store.bindings(BindingScope::Key(key_id(1))).await.unwrap().value, viewers(&[principal_id()]));
 }
 
 #[tokio::test]

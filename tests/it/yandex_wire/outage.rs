@@ -293,9 +293,17 @@ impl Store for Down {
     async fn last_used_at(&self, _: CredentialId) -> Result<Option<Timestamp>, StoreError> {
         down()
     }
+    async fn folders_naming(
+        &self,
+        _: (PrincipalKind, PrincipalId),
+        _: Option<Cursor>,
+        _: u32,
+    ) -> Result<Page<Folder>, StoreError> {
+        down()
+    }
     async fn keys_naming(
         &self,
-        _: PrincipalId,
+        _: (PrincipalKind, PrincipalId),
         _: FolderId,
         _: Option<Cursor>,
         _: u32,

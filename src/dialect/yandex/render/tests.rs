@@ -263,3 +263,13 @@ fn a_change_of_the_scheduler_says_so() {
 fn instants_before_the_epoch_have_positive_nanoseconds() {
     assert_eq!(timestamp(Timestamp::from_micros(-1)), wkt::Timestamp { seconds: -1, nanos: 999_999_000 });
 }
+
+#[test]
+fn any_instant_can_be_written() {
+    for micros in [i64::MIN, -62_135_596_800_000_001, 253_402_207_201_000_000, i64::MAX] {
+        let shown = timestamp(Timestamp::from_micros(micros));
+        assert!((0..1_000_000_000).contains(&shown.nanos), "{micros}");
+        let text = serde_json::to_string(&shown).unwrap();
+        assert_eq!(serde_json::from_str::<wkt::Timestamp>(&text).unwrap(), shown, "{micros}");
+    }
+}

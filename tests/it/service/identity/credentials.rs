@@ -285,3 +285,36 @@ fn credentials_are_shown_to_their_principal_and_changed_by_who_manages_it() {
         assert!(kms.revoke_credential(&admin, id).await.unwrap().record.revoked_at.is_some());
     });
 }
+
+#[test]
+fn any_number_of_unknown_tokens_leave_readers_of_the_database_to_others() {
+    let name = "any_number_of_unknown_tokens_leave_readers_of_the_database_to_others";
+    in_own_process(module_path!(), name, async |core| {
+        let office = Office::start(core).await;
+        let store = &office.service.store;
+        let looked_up = || store.take_reads().into_iter().filter(|read| *read == "credential").count();
+        looked_up();
+        let held = store.hold_credentials().await;
+        let strangers: Vec<_> = (0..50)
+            .map(|number| {
+                let directory = office.kms().directory();
+                tokio::spawn(async move { directory.by_token(&format!("clv1_{number}")).await })
+            })
+            .collect();
+        let mut waiting = 0;
+        while waiting < 2 {
+            tokio::task::yield_now().await;
+            waiting += looked_up();
+        }
+        for _ in 0..1000 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(waiting + looked_up(), 2);
+        assert_eq!(office.kms().folders(office.root(), None, 10).await.unwrap().items.len(), 1);
+        drop(held);
+        for stranger in strangers {
+            assert_eq!(stranger.await.unwrap().unwrap(), Recognised::Refused(None));
+        }
+        assert_eq!(looked_up(), 48);
+    });
+}

@@ -5,7 +5,7 @@ use crate::service::in_own_process;
 use claviger::domain::access::{PrincipalKind, Role};
 use claviger::domain::id::FolderId;
 use claviger::service::error::{Missing, ServiceError};
-use claviger::service::ports::BindingScope;
+use claviger::service::ports::{BindingScope, Principal};
 use claviger::service::request::RequestContext;
 use std::collections::HashSet;
 
@@ -47,6 +47,50 @@ fn everybody_sees_the_folders_in_which_a_role_lets_them() {
         }
         office.bind(BindingScope::Service, Role::Auditor, &somebody).await;
         assert_eq!(seen(&office, &ctx).await, all);
+    });
+}
+
+#[test]
+fn pages_begin_after_folders_that_the_caller_may_see_and_cost_nothing_for_others() {
+    let name = "pages_begin_after_folders_that_the_caller_may_see_and_cost_nothing_for_others";
+    in_own_process(module_path!(), name, async |core| {
+        let office = Office::start(core).await;
+        let mut all = vec![office.home()];
+        for name in ["a", "b", "c", "d", "e"] {
+            all.push(office.folder(name).await);
+        }
+        let somebody = office.account().await;
+        let visible = [all[1], all[4]];
+        for folder in visible {
+            office.bind(BindingScope::Folder(folder), Role::Viewer, &somebody).await;
+        }
+        office.bind(BindingScope::Folder(all[2]), Role::KeysEncrypter, &somebody).await;
+        let namesake = Principal { kind: PrincipalKind::User, ..somebody.clone() };
+        office.bind(BindingScope::Folder(all[3]), Role::Viewer, &namesake).await;
+        let ctx = office.as_caller(&somebody).await;
+        office.service.store.take_reads();
+        let first = office.kms().folders(&ctx, None, 1).await.unwrap();
+        assert_eq!(first.next.map(|cursor| FolderId::from_bytes(cursor.id)), Some(all[1]));
+        let second = office.kms().folders(&ctx, first.next, 1).await.unwrap();
+        assert_eq!(second.next, None);
+        assert_eq!([first.items[0].id, second.items[0].id], visible);
+        let reads = office.service.store.take_reads();
+        assert_eq!(reads.iter().filter(|read| **read == "folders_naming").count(), 2, "{reads:?}");
+        assert!(reads.iter().filter(|read| **read == "bindings").count() <= 3, "service and two folders: {reads:?}");
+    });
+}
+
+#[test]
+fn a_changed_index_shows_no_folder_to_who_has_no_role_there() {
+    in_own_process(module_path!(), "a_changed_index_shows_no_folder_to_who_has_no_role_there", async |core| {
+        let office = Office::start(core).await;
+        let (own, other) = (office.folder("own").await, office.folder("other").await);
+        let caller = office.with_role(own, BindingScope::Folder(own), Role::Viewer).await;
+        let everything = office.kms().folders(office.root(), None, 10).await.unwrap();
+        assert!(everything.items.iter().any(|folder| folder.id == other));
+        office.service.store.plant_folders(everything);
+        let seen = office.kms().folders(&caller, None, 10).await.unwrap().items;
+        assert_eq!(seen.into_iter().map(|folder| folder.id).collect::<Vec<_>>(), [own]);
     });
 }
 
