@@ -81,7 +81,7 @@ fn a_wrong_environment_is_told_by_the_name_of_its_variable() {
         USAGE,
         "CLAVIGER_CLIENT_CERTIFICATE, CLAVIGER_CLIENT_KEY: ",
     );
-    let nowhere = nobody().with("CLAVIGER_ENDPOINT", "http://claviger.invalid:1").as_caller("clv1_t");
+    let nowhere = nobody().with("CLAVIGER_TLS_ENDPOINT", "https://claviger.invalid:1").as_caller("clv1_t");
     nowhere.refused(&["whoami"], UNAVAILABLE, "claviger.invalid");
     tls.refused(&["whoami"], UNAVAILABLE, "127.0.0.1:1");
 }
