@@ -11,6 +11,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::{CertificateError, RootCertStore};
 use std::error::Error;
 use std::fmt::Display;
+use std::net::IpAddr;
 use zeroize::Zeroizing;
 
 const CA: &str = "CLAVIGER_CA";
@@ -22,16 +23,28 @@ fn wrong(name: &str, what: impl Display) -> Failure {
     Failure::new(Exit::Usage, format!("{name}: {what}"))
 }
 
-/// Whether the endpoint that the environment names is one.
+/// Whether the endpoint that the environment names is one over TLS. Without TLS only this machine may be called: the
+/// credential travels in clear.
 ///
 /// # Errors
-/// [`Exit::Usage`] for anything but `http://host:port` and `https://host:port`.
-pub fn check_endpoint(endpoint: &str) -> Result<(), Failure> {
+/// [`Exit::Usage`] for anything but `https://host:port`, and `http://host:port` on this machine.
+pub fn is_encrypted(endpoint: &str) -> Result<bool, Failure> {
     let name = if variable(TLS_ENDPOINT).is_some() { TLS_ENDPOINT } else { "CLAVIGER_ENDPOINT" };
-    check_url(endpoint).map_err(|what| wrong(name, what))
+    let url = url_of(endpoint).map_err(|what| wrong(name, what))?;
+    let host = url.host_str().unwrap_or_default();
+    match url.scheme() {
+        "https" => Ok(true),
+        _ if is_loopback(host) => Ok(false),
+        _ => Err(wrong(name, format!("{host} is another machine: use https, by CLAVIGER_TLS_ENDPOINT"))),
+    }
 }
 
-fn check_url(endpoint: &str) -> Result<(), String> {
+fn is_loopback(host: &str) -> bool {
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+}
+
+fn url_of(endpoint: &str) -> Result<Url, String> {
     let example = "it is like https://kms.example.org:8201";
     // A URL parser takes line breaks and tabs out silently.
     if endpoint.contains(|c: char| c.is_control() || c.is_whitespace()) {
@@ -42,7 +55,7 @@ fn check_url(endpoint: &str) -> Result<(), String> {
     if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
         return Err(format!("{shown}; {example}"));
     }
-    Ok(())
+    Ok(url)
 }
 
 /// Whether a token can stand in a header. The message does not repeat it.
@@ -144,7 +157,7 @@ mod tests {
     #[case("https://kms.example.org")]
     #[case("https://[::1]:8201/")]
     fn endpoints_are_taken(#[case] text: &str) {
-        check_url(text).unwrap();
+        url_of(text).unwrap();
     }
 
     #[rstest]
@@ -157,7 +170,7 @@ mod tests {
     #[case("https://kms.example.org\n")]
     #[case("https://kms .example.org")]
     fn what_is_no_endpoint_is_refused(#[case] text: &str) {
-        assert!(check_url(text).is_err());
+        assert!(url_of(text).is_err());
     }
 
     #[rstest]
@@ -198,5 +211,34 @@ mod tests {
         assert_eq!(refused_certificate(&nested), Some(&CertificateError::UnknownIssuer));
         assert_eq!(refused_certificate(&std::io::Error::other(rustls::Error::DecryptError)), None);
         assert!(advice(&CertificateError::UnknownIssuer).contains("set CLAVIGER_CA"));
+    }
+
+    #[rstest]
+    #[case("https://kms.example:8201", Some(true))]
+    #[case("https://127.0.0.1:8201", Some(true))]
+    #[case("http://localhost:8200", Some(false))]
+    #[case("http://LOCALHOST:8200", Some(false))]
+    #[case("http://127.0.0.1:8200", Some(false))]
+    #[case("http://127.9.9.9", Some(false))]
+    #[case("http://[::1]:8200/", Some(false))]
+    #[case("http://kms.example:8200", None)]
+    #[case("http://localhost.example:8200", None)]
+    #[case("http://127.0.0.1.example:8200", None)]
+    #[case("http://127.0.0.1@kms.example:8200", None)]
+    #[case("http://10.0.0.1:8200", None)]
+    #[case("http://[::2]:8200", None)]
+    #[case("http://0.0.0.0:8200", None)]
+    #[case("ftp://127.0.0.1", None)]
+    #[case("127.0.0.1:8200", None)]
+    #[case("localhost:8200", None)]
+    fn only_this_machine_is_called_without_tls(#[case] endpoint: &str, #[case] encrypted: Option<bool>) {
+        match (is_encrypted(endpoint), encrypted) {
+            (Ok(found), Some(expected)) => assert_eq!(found, expected),
+            (Err(failure), None) => {
+                assert_eq!(failure.exit, Exit::Usage);
+                assert!(failure.text.contains("https") || failure.text.contains("no endpoint"), "{}", failure.text);
+            }
+            (found, expected) => panic!("{:?}, not {expected:?}", found.map_err(|failure| failure.text)),
+        }
     }
 }

@@ -6,7 +6,6 @@ use super::patience::Patience;
 use anyhow::Context;
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::Value;
-use std::net::IpAddr;
 use std::time::Duration;
 use tokio::runtime::Runtime;
 use zeroize::Zeroizing;
@@ -30,9 +29,8 @@ impl Server {
         let usage = |text: &str| Failure::new(Exit::Usage, text);
         let endpoint = variable("CLAVIGER_TLS_ENDPOINT").or_else(|| variable("CLAVIGER_ENDPOINT"));
         let endpoint = endpoint.ok_or_else(|| usage("set CLAVIGER_TLS_ENDPOINT or CLAVIGER_ENDPOINT"))?;
-        environment::check_endpoint(&endpoint)?;
         let mut builder = reqwest::Client::builder().timeout(TIMEOUT).redirect(reqwest::redirect::Policy::none());
-        let encrypted = is_encrypted(&endpoint)?;
+        let encrypted = environment::is_encrypted(&endpoint)?;
         if !encrypted {
             // A proxy would read the token.
             builder = builder.no_proxy();
@@ -144,24 +142,6 @@ async fn patiently(request: RequestBuilder) -> reqwest::Result<Response> {
     request.send().await
 }
 
-/// Whether it is an endpoint over TLS. Without TLS only this machine may be called: the credential travels in clear.
-fn is_encrypted(endpoint: &str) -> Result<bool, Failure> {
-    let usage = |text: String| Failure::new(Exit::Usage, text);
-    let url = reqwest::Url::parse(endpoint).map_err(|error| usage(format!("{endpoint} is no endpoint: {error}")))?;
-    let host = url.host_str().unwrap_or_default();
-    match url.scheme() {
-        "https" => Ok(true),
-        "http" if is_loopback(host) => Ok(false),
-        "http" => Err(usage(format!("{host} is another machine: use https, by CLAVIGER_TLS_ENDPOINT"))),
-        _ => Err(usage("an endpoint is https://host:port, or http://host:port on this machine".to_owned())),
-    }
-}
-
-fn is_loopback(host: &str) -> bool {
-    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
-}
-
 /// A refusal, with the id by which the server's log knows the request.
 fn refusal(status: u16, body: &Value, request_id: Option<&str>) -> Failure {
     let text = body["message"].as_str().map_or_else(|| format!("the server answered HTTP {status}"), str::to_owned);
@@ -236,35 +216,6 @@ mod tests {
         let (server, asked) = server(tokens.iter().map(|it| json!({ "nextPageToken": it }).to_string()).collect());
         assert_eq!(server.list("/rows", "rows").unwrap_err().exit, Exit::Failed);
         assert_eq!(asked.join().unwrap().len(), tokens.len());
-    }
-
-    #[rstest]
-    #[case("https://kms.example:8201", Some(true))]
-    #[case("https://127.0.0.1:8201", Some(true))]
-    #[case("http://localhost:8200", Some(false))]
-    #[case("http://LOCALHOST:8200", Some(false))]
-    #[case("http://127.0.0.1:8200", Some(false))]
-    #[case("http://127.9.9.9", Some(false))]
-    #[case("http://[::1]:8200/", Some(false))]
-    #[case("http://kms.example:8200", None)]
-    #[case("http://localhost.example:8200", None)]
-    #[case("http://127.0.0.1.example:8200", None)]
-    #[case("http://127.0.0.1@kms.example:8200", None)]
-    #[case("http://10.0.0.1:8200", None)]
-    #[case("http://[::2]:8200", None)]
-    #[case("http://0.0.0.0:8200", None)]
-    #[case("ftp://127.0.0.1", None)]
-    #[case("127.0.0.1:8200", None)]
-    #[case("localhost:8200", None)]
-    fn only_this_machine_is_called_without_tls(#[case] endpoint: &str, #[case] encrypted: Option<bool>) {
-        match (is_encrypted(endpoint), encrypted) {
-            (Ok(found), Some(expected)) => assert_eq!(found, expected),
-            (Err(failure), None) => {
-                assert_eq!(failure.exit, Exit::Usage);
-                assert!(failure.text.contains("https") || failure.text.contains("no endpoint"), "{}", failure.text);
-            }
-            (found, expected) => panic!("{:?}, not {expected:?}", found.map_err(|failure| failure.text)),
-        }
     }
 
     #[test]
