@@ -11,6 +11,7 @@ mod fill;
 
 use anyhow::{Context, Result};
 use claviger::domain::time::Timestamp;
+use claviger::service::ports::KeyFilter;
 use claviger::service::ports::{BlobUpdate, Change, Store};
 use claviger::store::SqliteStore;
 use fill::{folder_id, key_id, material_id, now};
@@ -73,7 +74,7 @@ async fn reads(store: &SqliteStore, keys: u32) -> Result<Times> {
         record.push(timed(store.key_record(key_id(number))).await?);
         if sample % 20 == 0 {
             let after = fill::cursor(number);
-            page.push(timed(store.keys(folder_id(), Some(after), 100)).await?);
+            page.push(timed(store.keys(folder_id(), KeyFilter::default(), Some(after), 100)).await?);
             due.push(timed(store.due(now(), 200)).await?);
             next.push(timed(store.next_due_after(now())).await?);
         }

@@ -9,11 +9,13 @@ pub mod bearer;
 pub mod certificate;
 pub mod credentials;
 pub mod jwt;
+pub mod sigv4;
 mod source;
 pub mod turns;
 
 pub use credentials::Credentials;
 pub use jwt::JwtLogins;
+pub use sigv4::{Signatures, Signed};
 
 use crate::domain::access::Caller;
 use crate::service::error::ServiceError;

@@ -293,6 +293,14 @@ impl Default for Clock {
     }
 }
 
+impl Aws {
+    /// Every region that is served.
+    #[must_use]
+    pub fn regions(&self) -> Vec<String> {
+        std::iter::once(&self.region).chain(&self.extra_regions.0).cloned().collect()
+    }
+}
+
 impl Default for Aws {
     fn default() -> Self {
         Self { region: "us-east-1".into(), extra_regions: TextList::default() }

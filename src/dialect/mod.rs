@@ -1,5 +1,6 @@
 //! Wire formats over one core: each dialect parses, makes one service call and renders.
 
+pub mod aws;
 pub mod native;
 pub mod yandex;
 

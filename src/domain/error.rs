@@ -14,6 +14,9 @@ pub enum StateError {
     /// The key is gone for good.
     #[error("the key is deleted")]
     KeyDeleted,
+    /// A rotation was asked for so shortly before the schedule's own one that the two could be taken for one.
+    #[error("the key is about to be rotated by its schedule: try again after that")]
+    RotationImminent,
     /// A restore was asked for a key that is not pending deletion.
     #[error("the key is not pending deletion")]
     KeyNotPendingDeletion,

@@ -98,6 +98,13 @@ impl AccountId {
         self.0
     }
 
+    /// Reads twelve decimal digits.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let digits = text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit());
+        text.parse().ok().filter(|_| digits).map(Self)
+    }
+
     /// The account number read back from storage.
     #[must_use]
     pub const fn from_stored(number: u64) -> Self {

@@ -22,6 +22,16 @@ pub enum Switch {
     Inactive,
 }
 
+/// What a change or a use asks of a key's state.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Requires {
+    /// Neither pending deletion nor deleted.
+    #[default]
+    Live,
+    /// Live and switched on.
+    Active,
+}
+
 /// The state of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "state")]
@@ -98,6 +108,17 @@ impl Key {
             KeyState::Live { switch } => Ok(switch),
             KeyState::PendingDeletion { .. } => Err(StateError::KeyPendingDeletion),
             KeyState::Deleted { .. } => Err(StateError::KeyDeleted),
+        }
+    }
+
+    /// Checks that the key is in the state that is asked for.
+    ///
+    /// # Errors
+    /// As [`require_live`](Self::require_live) or [`require_active`](Self::require_active).
+    pub fn require(&self, what: Requires) -> Result<(), StateError> {
+        match what {
+            Requires::Live => self.require_live().map(drop),
+            Requires::Active => self.require_active(),
         }
     }
 

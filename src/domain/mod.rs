@@ -6,11 +6,13 @@
 
 pub mod access;
 pub mod algorithm;
+pub mod alias;
 pub mod context;
 pub mod envelope;
 pub mod error;
 pub mod id;
 pub mod key;
+pub mod key_pair;
 pub mod operation;
 pub mod schedule;
 pub mod text;

@@ -29,6 +29,16 @@ impl RotationSchedule {
         Ok(Self { period, next_rotation_at: rotated_at.plus(period), owner: Dialect::Yandex })
     }
 
+    /// A schedule of the AWS dialect: the first rotation is due one period after `now`, also where only the period is
+    /// changed.
+    ///
+    /// # Errors
+    /// [`ValueError::RotationPeriod`] if `period` is below `min` or above [`MAX_PERIOD`].
+    pub fn aws(period: Duration, now: Timestamp, min: Duration) -> Result<Self, ValueError> {
+        let schedule = Self::native(period, now, min)?;
+        Ok(Self { owner: Dialect::Aws, ..schedule })
+    }
+
     /// The schedule after a rotation that a caller asked for at `now`.
     ///
     /// Yandex restarts the period; AWS and Ncloud keep their date.

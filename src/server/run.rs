@@ -5,9 +5,11 @@ use super::edge::{self, Edge};
 use super::health::{self, Readiness};
 use super::listen::{Bound, Options};
 use crate::auth::attempts::FailedAttempts;
+use crate::auth::sigv4::{SignatureParts, Signatures};
 use crate::auth::turns::Turns;
 use crate::auth::{Credentials, JwtLogins, jwt};
 use crate::config::Settings;
+use crate::dialect::aws::{self, AwsDeps};
 use crate::dialect::yandex::{self, YandexDeps};
 use crate::scheduler;
 use crate::service::Kms;
@@ -89,6 +91,14 @@ impl Server {
         let attempts = Arc::new(FailedAttempts::new(limit, &clock));
         let turns = Arc::new(Turns::default());
         let credentials = Credentials::new(self.core.kms.directory(), Arc::clone(&attempts), Arc::clone(&turns));
+        let signatures = Signatures::new(SignatureParts {
+            directory: self.core.kms.directory(),
+            attempts: Arc::clone(&attempts),
+            turns: Arc::clone(&turns),
+            clock: Arc::clone(&clock),
+            regions: self.settings.aws.regions(),
+        });
+        let aws = AwsDeps { kms: Arc::clone(&self.core.kms), signatures: Arc::new(signatures) };
         let yandex = YandexDeps {
             kms: Arc::clone(&self.core.kms),
             authenticator: Arc::new(credentials),
@@ -98,7 +108,7 @@ impl Server {
             health: Some(reporter.clone()),
         };
         let health = health::routes(Arc::clone(readiness), metrics);
-        Ok(yandex::routes(yandex)?.merge(health))
+        Ok(yandex::routes(yandex)?.merge(aws::routes(aws)).merge(health))
     }
 
     fn logins(&self, attempts: Arc<FailedAttempts>, turns: Arc<Turns>) -> Result<Arc<JwtLogins>, String> {

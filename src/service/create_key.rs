@@ -11,7 +11,6 @@ use crate::domain::operation::{KeyView, Operation, OperationKind, Snapshot};
 use crate::domain::schedule::RotationSchedule;
 use crate::domain::time::Timestamp;
 use crate::domain::version::{KeyVersion, VersionOrigin};
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// How long a create request with an idempotency key is remembered.
@@ -73,7 +72,7 @@ impl Kms {
             name: request.name,
             description: request.description,
             labels: request.labels,
-            tags: BTreeMap::new(),
+            tags: request.tags,
             default_algorithm: request.algorithm,
             state: KeyState::Live { switch: Switch::Active },
             primary_version: primary.id,

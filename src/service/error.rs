@@ -20,6 +20,8 @@ pub enum Missing {
     Principal,
     /// A credential.
     Credential,
+    /// An alias.
+    Alias,
 }
 
 /// A refusal or failure of a use case.
@@ -62,6 +64,18 @@ pub enum ServiceError {
     VersionLimit {
         /// `limits.max_versions_per_key`.
         limit: u32,
+    },
+    /// Limit: the key was rotated on demand as often as is allowed.
+    #[error("the key was rotated on demand {limit} times, which is the limit")]
+    OnDemandRotationLimit {
+        /// The limit.
+        limit: u32,
+    },
+    /// Limit: the key has as many aliases as are allowed.
+    #[error("the key has {limit} aliases, which is the limit")]
+    AliasLimit {
+        /// The limit.
+        limit: usize,
     },
     /// Limit: the material was used for 2^32 encryptions (NIST SP 800-38D, 8.3).
     #[error("the key version has encrypted 2^32 times, which is the limit for AES-GCM: rotate the key")]

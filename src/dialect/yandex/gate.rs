@@ -58,7 +58,7 @@ pub async fn authenticated(State(gate): State<Gate>, mut request: Request, next:
     if let Some(notes) = request.extensions().get::<RequestNotes>() {
         notes.principal(caller.principal_id);
     }
-    let context = RequestContext { request_id: request_id.0.clone(), caller, dialect: Dialect::Yandex };
+    let context = RequestContext { request_id: request_id.0.clone(), caller, dialect: Dialect::Yandex, region: None };
     request.extensions_mut().insert(context);
     match gate.form {
         Form::Rest => next.run(request).await,

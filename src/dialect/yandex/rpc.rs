@@ -20,7 +20,7 @@ use crate::domain::operation as domain;
 use crate::service::Kms;
 use crate::service::error::ServiceError;
 use crate::service::ports::Cursor;
-use crate::service::request::RequestContext;
+use crate::service::request::{OnDemandRules, RequestContext};
 
 /// What the asymmetric services answer.
 pub const NO_ASYMMETRIC_KEYS: ServiceError = ServiceError::NotImplemented("asymmetric keys");
@@ -109,12 +109,12 @@ pub async fn update(kms: &Kms, ctx: &RequestContext, message: UpdateSymmetricKey
 
 /// `SymmetricKeyService.Delete`.
 pub async fn delete(kms: &Kms, ctx: &RequestContext, message: DeleteSymmetricKeyRequest) -> Answer<Operation> {
-    kms.delete_key(ctx, convert::key_id(&message.key_id)?).await.map(render::operation)
+    kms.delete_key(ctx, convert::key_id(&message.key_id)?, None).await.map(render::operation)
 }
 
 /// `SymmetricKeyService.Rotate`.
 pub async fn rotate(kms: &Kms, ctx: &RequestContext, message: RotateSymmetricKeyRequest) -> Answer<Operation> {
-    kms.rotate_key(ctx, convert::key_id(&message.key_id)?).await.map(render::operation)
+    kms.rotate_key(ctx, convert::key_id(&message.key_id)?, OnDemandRules::default()).await.map(render::operation)
 }
 
 /// `SymmetricKeyService.SetPrimaryVersion`.

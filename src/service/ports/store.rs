@@ -7,6 +7,7 @@
 use super::BootInstant;
 use super::token::{SealedMaterial, TokenBinding};
 use crate::domain::access::{BindingSet, PrincipalKind};
+use crate::domain::alias::{Alias, AliasPlace};
 use crate::domain::id::{AccountId, CredentialId, FolderId, KeyId, MaterialId, OperationId, PrincipalId};
 use crate::domain::key::Key;
 use crate::domain::operation::{KeyView, Operation};
@@ -168,6 +169,15 @@ pub struct KeyRecord {
     pub bindings: BindingSet,
 }
 
+/// Which keys of a folder a list has.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct KeyFilter {
+    /// Only keys of this region; `None` is every region.
+    pub region: Option<String>,
+    /// Whether keys that are pending deletion are in it; deleted ones never are.
+    pub pending_deletion: bool,
+}
+
 /// Where a list goes on: after the row with these values (keyset pagination).
 ///
 /// Folders, principals, credentials and keys are ordered by creation time and id, versions by number (`at` = number),
@@ -255,6 +265,8 @@ pub enum Change {
     UpdateCredential(Stored<CredentialRecord>),
     /// The whole set of bindings of a resource; `row_seq` 0 if there was none.
     PutBindings(BindingScope, Stored<BindingSet>),
+    /// A new or changed alias; `row_seq` 0 if its name was never used before in its place.
+    PutAlias(Box<Stored<Alias>>),
     /// A new key.
     InsertKey(Box<Key>),
     /// A changed key.
@@ -294,6 +306,8 @@ pub trait Store: Send + Sync {
     async fn folder(&self, id: FolderId) -> Result<Option<Folder>, StoreError>;
     /// The first folder, made by `init`.
     async fn first_folder(&self) -> Result<Option<Folder>, StoreError>;
+    /// The folder with this account number.
+    async fn folder_by_account(&self, account: AccountId) -> Result<Option<Folder>, StoreError>;
     /// All folders, oldest first.
     async fn folders(&self, after: Option<Cursor>, limit: u32) -> Result<Page<Folder>, StoreError>;
     /// Folders whose own bindings let a principal of this kind view them, oldest first. The list comes from an index:
@@ -339,18 +353,36 @@ pub trait Store: Send + Sync {
     async fn key(&self, id: KeyId) -> Result<Option<Stored<Key>>, StoreError>;
     /// The key with this id, in any state, with its primary version and its own bindings.
     async fn key_record(&self, id: KeyId) -> Result<Option<KeyRecord>, StoreError>;
-    /// Live keys of a folder with their primary versions, oldest first.
-    async fn keys(&self, folder: FolderId, after: Option<Cursor>, limit: u32) -> Result<Page<KeyView>, StoreError>;
-    /// Live keys of a folder whose own bindings let a principal of this kind view them, oldest first. The list comes from an index: whoever
-    /// shows one of these keys decides by the key's bindings. A changed index can lead to no other keys than live ones of
-    /// this folder that were checked; it may lack some.
+    /// Keys of a folder with their primary versions, oldest first.
+    async fn keys(
+        &self,
+        folder: FolderId,
+        filter: KeyFilter,
+        after: Option<Cursor>,
+        limit: u32,
+    ) -> Result<Page<KeyView>, StoreError>;
+    /// Keys of a folder whose own bindings let a principal of this kind view them, oldest first. The list comes from an index: whoever
+    /// shows one of these keys decides by the key's bindings. A changed index can lead to no other keys than those of this
+    /// folder and filter that were checked; it may lack some.
     async fn keys_naming(
         &self,
         principal: (PrincipalKind, PrincipalId),
         folder: FolderId,
+        filter: KeyFilter,
         after: Option<Cursor>,
         limit: u32,
     ) -> Result<Page<KeyView>, StoreError>;
+    /// The alias in this place, deleted ones too.
+    async fn alias(&self, place: AliasPlace) -> Result<Option<Stored<Alias>>, StoreError>;
+    /// The aliases of a folder and region that are not deleted, or those of one key of it, oldest first.
+    async fn aliases(
+        &self,
+        folder: FolderId,
+        region: String,
+        key: Option<KeyId>,
+        after: Option<Cursor>,
+        limit: u32,
+    ) -> Result<Page<Alias>, StoreError>;
     /// A version of a key with its material.
     async fn material(&self, key: KeyId, version: MaterialId) -> Result<Option<StoredMaterial>, StoreError>;
     /// Versions of a key, newest first.

@@ -3,9 +3,11 @@
 use crate::domain::algorithm::Algorithm;
 use crate::domain::envelope::Suite;
 use crate::domain::id::{ClusterId, CredentialId, KeyId, MaterialId};
+use crate::domain::key_pair::KeyPairSpec;
 use crate::domain::time::Timestamp;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
@@ -102,6 +104,10 @@ pub trait Token: Send + Sync {
     /// Random bytes from the token's generator.
     async fn random(&self, bytes: usize) -> Result<Zeroizing<Vec<u8>>, TokenError>;
 
+    /// Makes an asymmetric key pair that leaves the service. It is made in this process, a bounded number at a time: what
+    /// is handed out in clear gains nothing from the token, and tokens are slow at it.
+    async fn key_pair(&self, spec: KeyPairSpec) -> Result<KeyPair, TokenError>;
+
     /// Encrypts the secret of a credential with the token key for them, bound to the credential's id. The caller has
     /// leased an invocation of [`secrets_key`](Self::secrets_key).
     ///
@@ -147,6 +153,21 @@ pub enum Protection {
     /// W: nothing is enforced; a PIN holder can export keys.
     #[serde(rename = "W")]
     Weak,
+}
+
+/// An asymmetric key pair in clear.
+#[derive(Clone)]
+pub struct KeyPair {
+    /// PKCS #8 (RFC 5208), DER.
+    pub private_pkcs8: Zeroizing<Vec<u8>>,
+    /// SubjectPublicKeyInfo (RFC 5280), DER.
+    pub public_spki: Vec<u8>,
+}
+
+impl fmt::Debug for KeyPair {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "KeyPair({} bytes of public key)", self.public_spki.len())
+    }
 }
 
 /// What stands behind the token.

@@ -4,11 +4,13 @@
 
 use async_trait::async_trait;
 use claviger::domain::access::{BindingSet, PrincipalKind};
-use claviger::domain::id::{CredentialId, FolderId, KeyId, MaterialId, OperationId, PrincipalId};
+use claviger::domain::alias::{Alias, AliasPlace};
+use claviger::domain::id::{AccountId, CredentialId, FolderId, KeyId, MaterialId, OperationId, PrincipalId};
 use claviger::domain::key::Key;
 use claviger::domain::operation::{KeyView, Operation};
 use claviger::domain::time::Timestamp;
 use claviger::domain::version::KeyVersion;
+use claviger::service::ports::KeyFilter;
 use claviger::service::ports::{
     BindingScope, Change, CredentialLookup, CredentialRecord, CredentialView, Cursor, Due, Folder, Heartbeat,
     InvocationLease, KeyRecord, Page, Principal, RememberedRequest, Store, StoreError, Stored, StoredMaterial,
@@ -199,10 +201,13 @@ pass! {
     read credentials(principal: PrincipalId, after: Option<Cursor>, limit: u32) -> Page<CredentialView>;
     write record_uses(uses: Vec<(CredentialId, Timestamp)>) -> ();
     read last_used_at(credential: CredentialId) -> Option<Timestamp>;
-    read keys_naming(principal: (PrincipalKind, PrincipalId), folder: FolderId, after: Option<Cursor>, limit: u32) -> Page<KeyView>;
+    read keys_naming(principal: (PrincipalKind, PrincipalId), folder: FolderId, filter: KeyFilter, after: Option<Cursor>, limit: u32) -> Page<KeyView>;
     read key(id: KeyId) -> Option<Stored<Key>>;
     read key_record(id: KeyId) -> Option<KeyRecord>;
-    read keys(folder: FolderId, after: Option<Cursor>, limit: u32) -> Page<KeyView>;
+    read folder_by_account(account: AccountId) -> Option<Folder>;
+    read alias(place: AliasPlace) -> Option<Stored<Alias>>;
+    read aliases(folder: FolderId, region: String, key: Option<KeyId>, after: Option<Cursor>, limit: u32) -> Page<Alias>;
+    read keys(folder: FolderId, filter: KeyFilter, after: Option<Cursor>, limit: u32) -> Page<KeyView>;
     read material(key: KeyId, version: MaterialId) -> Option<StoredMaterial>;
     read versions(key: KeyId, after: Option<Cursor>, limit: u32) -> Page<Stored<KeyVersion>>;
     read operation(id: OperationId) -> Option<Operation>;

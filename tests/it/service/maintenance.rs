@@ -8,7 +8,7 @@ use claviger::domain::time::Timestamp;
 use claviger::domain::version::{VersionOrigin, VersionState};
 use claviger::service::error::ServiceError;
 use claviger::service::ports::{BootInstant, Clock, Due, Store};
-use claviger::service::request::KeyPatch;
+use claviger::service::request::{KeyPatch, OnDemandRules};
 use claviger::service::{Kms, KmsParts};
 use claviger::testing::ManualClock;
 use std::sync::{Arc, Mutex};
@@ -77,7 +77,7 @@ fn a_version_is_destroyed_at_its_time_and_not_before() {
         let key = service.create(Algorithm::Aes256Hsm, None).await;
         let old = service.primary(key).await;
         let ciphertext = service.encrypt(key, None).await.unwrap();
-        service.kms.rotate_key(&service.ctx, key).await.unwrap();
+        service.kms.rotate_key(&service.ctx, key, OnDemandRules::default()).await.unwrap();
         service.kms.schedule_version_destruction(&service.ctx, key, old, Some(DAY * 2)).await.unwrap();
         service.clock.advance(DAY * 2 - Duration::from_micros(1));
         assert_eq!(service.kms.maintain().await.unwrap().destroyed, 0);
@@ -106,20 +106,20 @@ fn a_deleted_key_is_hidden_at_once_comes_back_and_is_gone_after_its_wait() {
             let service = Service::start(core).await;
             let key = service.create(Algorithm::Aes256Hsm, None).await;
             let ciphertext = service.encrypt(key, None).await.unwrap();
-            service.kms.delete_key(&service.ctx, key).await.unwrap();
+            service.kms.delete_key(&service.ctx, key, None).await.unwrap();
             assert!(matches!(service.decrypt(key, &ciphertext).await, Err(ServiceError::NotFound { .. })));
             assert!(matches!(service.kms.key(&service.ctx, key).await, Err(ServiceError::NotFound { .. })));
             service.clock.advance(HOUR * 71);
             service.kms.maintain().await.unwrap();
-            service.kms.restore_key(&service.ctx, key).await.unwrap();
+            service.kms.restore_key(&service.ctx, key, None).await.unwrap();
             assert_eq!(service.decrypt(key, &ciphertext).await.unwrap(), b"attack at dawn");
 
-            service.kms.rotate_key(&service.ctx, key).await.unwrap();
-            service.kms.delete_key(&service.ctx, key).await.unwrap();
+            service.kms.rotate_key(&service.ctx, key, OnDemandRules::default()).await.unwrap();
+            service.kms.delete_key(&service.ctx, key, None).await.unwrap();
             service.clock.advance(HOUR * 72);
             let report = service.kms.maintain().await.unwrap();
             assert_eq!((report.deleted, report.destroyed), (1, 2));
-            assert!(matches!(service.kms.restore_key(&service.ctx, key).await, Err(ServiceError::State(_))));
+            assert!(matches!(service.kms.restore_key(&service.ctx, key, None).await, Err(ServiceError::State(_))));
         },
     );
 }
@@ -133,11 +133,11 @@ fn a_key_that_is_not_deleted_keeps_its_versions_whatever_the_work_lists_say() {
             let service = Service::start(core).await;
             let key = service.create(Algorithm::Aes256Hsm, None).await;
             let ciphertext = service.encrypt(key, None).await.unwrap();
-            service.kms.delete_key(&service.ctx, key).await.unwrap();
+            service.kms.delete_key(&service.ctx, key, None).await.unwrap();
             service.clock.advance(HOUR * 72);
             let due = service.store.due(service.kms.now(), 10).await.unwrap();
             assert_eq!(due.deletions, [key]);
-            service.kms.restore_key(&service.ctx, key).await.unwrap();
+            service.kms.restore_key(&service.ctx, key, None).await.unwrap();
             let planted = Due { unfinished_deletions: vec![key], ..Due::default() };
             for due in [due, planted] {
                 service.store.plant_due(due);
@@ -160,9 +160,9 @@ fn maintenance_that_is_cut_off_anywhere_is_finished_exactly_once() {
             let deleted = service.create(Algorithm::Aes256, None).await;
             let key = service.create(Algorithm::Aes256Hsm, None).await;
             let old = service.primary(key).await;
-            let rotation = service.kms.rotate_key(&service.ctx, key).await.unwrap();
+            let rotation = service.kms.rotate_key(&service.ctx, key, OnDemandRules::default()).await.unwrap();
             service.kms.schedule_version_destruction(&service.ctx, key, old, Some(DAY)).await.unwrap();
-            service.kms.delete_key(&service.ctx, deleted).await.unwrap();
+            service.kms.delete_key(&service.ctx, deleted, None).await.unwrap();
             service.kms.maintain().await.unwrap();
             service.clock.advance(DAY * 3);
 
@@ -199,7 +199,7 @@ fn a_leap_of_the_clock_holds_destruction_but_not_rotation_until_it_is_confirmed(
             let service = Service::start(core).await;
             let key = service.create(Algorithm::Aes256Hsm, Some(DAY * 30)).await;
             let old = service.primary(key).await;
-            service.kms.rotate_key(&service.ctx, key).await.unwrap();
+            service.kms.rotate_key(&service.ctx, key, OnDemandRules::default()).await.unwrap();
             service.kms.schedule_version_destruction(&service.ctx, key, old, Some(DAY)).await.unwrap();
             service.kms.maintain().await.unwrap();
             service.clock.leap(DAY * 60);
@@ -237,7 +237,7 @@ fn a_clock_that_is_set_forward_during_maintenance_destroys_nothing() {
         let service = Service::start(core).await;
         let key = service.create(Algorithm::Aes256Hsm, None).await;
         let old = service.primary(key).await;
-        service.kms.rotate_key(&service.ctx, key).await.unwrap();
+        service.kms.rotate_key(&service.ctx, key, OnDemandRules::default()).await.unwrap();
         service.kms.schedule_version_destruction(&service.ctx, key, old, Some(DAY)).await.unwrap();
         service.kms.maintain().await.unwrap();
         let clock = SetForwardOnceLookedAt { clock: Arc::clone(&service.clock), by: Mutex::new(DAY * 60) };

@@ -24,6 +24,7 @@ use claviger::testing::ManualClock;
 use core::Core;
 pub use core::in_own_process;
 use faulty_store::FaultyStore;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use zeroize::Zeroizing;
@@ -72,7 +73,7 @@ impl Service {
             credential_id: credential.credential_id,
             folder_id: administration.folder.id,
         };
-        let ctx = RequestContext { request_id: "test".into(), caller, dialect: Dialect::Yandex };
+        let ctx = RequestContext { request_id: "test".into(), caller, dialect: Dialect::Yandex, region: None };
         Self { core, clock, store, kms, ctx }
     }
 
@@ -110,6 +111,7 @@ impl Service {
             name: Name::new("a key".into()).unwrap(),
             description: Description::default(),
             labels: Labels::default(),
+            tags: BTreeMap::new(),
             algorithm,
             rotation_period,
             deletion_protection: false,

@@ -10,7 +10,7 @@ use claviger::domain::key::Switch;
 use claviger::service::directory::Recognised;
 use claviger::service::error::{Missing, ServiceError};
 use claviger::service::ports::Store;
-use claviger::service::request::{CreateKey, Decrypt, Idempotency, KeyPatch, ReEncrypt, RequestContext};
+use claviger::service::request::{CreateKey, Decrypt, Idempotency, KeyPatch, OnDemandRules, ReEncrypt, RequestContext};
 use claviger::service::{Kms, KmsSettings};
 use std::future::poll_fn;
 use std::task::Poll;
@@ -75,7 +75,7 @@ fn an_old_version_encrypts_when_it_is_named_and_can_become_primary_again() {
             let service = Service::start(core).await;
             let key = service.create(Algorithm::Aes256Hsm, None).await;
             let old = service.primary(key).await;
-            service.kms.rotate_key(&service.ctx, key).await.unwrap();
+            service.kms.rotate_key(&service.ctx, key, OnDemandRules::default()).await.unwrap();
             assert_ne!(service.primary(key).await, old);
             let ciphertext = service.encrypt(key, Some(old)).await.unwrap();
             assert_eq!(service.decrypt(key, &ciphertext).await.unwrap(), b"attack at dawn");
@@ -94,12 +94,12 @@ fn an_inactive_key_neither_encrypts_nor_rotates_but_can_be_managed() {
         let service = Service::start(core).await;
         let key = service.create(Algorithm::Aes256Hsm, None).await;
         let old = service.primary(key).await;
-        service.kms.rotate_key(&service.ctx, key).await.unwrap();
+        service.kms.rotate_key(&service.ctx, key, OnDemandRules::default()).await.unwrap();
         let off = KeyPatch { switch: Some(Switch::Inactive), ..KeyPatch::default() };
         service.kms.update_key(&service.ctx, key, off).await.unwrap();
         let refused = |error: ServiceError| matches!(error, ServiceError::State(StateError::KeyInactive));
         assert!(refused(service.encrypt(key, None).await.unwrap_err()));
-        assert!(refused(service.kms.rotate_key(&service.ctx, key).await.unwrap_err()));
+        assert!(refused(service.kms.rotate_key(&service.ctx, key, OnDemandRules::default()).await.unwrap_err()));
         assert!(service.kms.schedule_version_destruction(&service.ctx, key, old, None).await.is_ok());
     });
 }
@@ -114,7 +114,7 @@ fn the_primary_version_and_short_waits_are_refused() {
             async |version, wait| service.kms.schedule_version_destruction(&service.ctx, key, version, wait).await;
         let refused = schedule(old, None).await.unwrap_err();
         assert!(matches!(refused, ServiceError::State(StateError::VersionIsPrimary)), "{refused:?}");
-        service.kms.rotate_key(&service.ctx, key).await.unwrap();
+        service.kms.rotate_key(&service.ctx, key, OnDemandRules::default()).await.unwrap();
         let refused = schedule(old, Some(DAY / 2)).await.unwrap_err();
         assert!(matches!(refused, ServiceError::Value(_)), "{refused:?}");
         let refused = service.kms.cancel_version_destruction(&service.ctx, key, old).await.unwrap_err();
@@ -131,11 +131,11 @@ fn deletion_protection_holds_until_it_is_switched_off() {
         let service = Service::start(core).await;
         let request = CreateKey { deletion_protection: true, ..service.create_request(Algorithm::Aes256Hsm, None) };
         let key = service.kms.create_key(&service.ctx, request).await.unwrap().key_id;
-        let refused = service.kms.delete_key(&service.ctx, key).await.unwrap_err();
+        let refused = service.kms.delete_key(&service.ctx, key, None).await.unwrap_err();
         assert!(matches!(refused, ServiceError::State(StateError::DeletionProtected)), "{refused:?}");
         let patch = KeyPatch { deletion_protection: Some(false), ..KeyPatch::default() };
         service.kms.update_key(&service.ctx, key, patch).await.unwrap();
-        assert!(service.kms.delete_key(&service.ctx, key).await.is_ok());
+        assert!(service.kms.delete_key(&service.ctx, key, None).await.is_ok());
     });
 }
 
@@ -185,7 +185,7 @@ fn a_key_pending_deletion_is_hidden_from_the_native_dialect_alone() {
     in_own_process(module_path!(), "a_key_pending_deletion_is_hidden_from_the_native_dialect_alone", async |core| {
         let service = Service::start(core).await;
         let key = service.create(Algorithm::Aes256Hsm, None).await;
-        service.kms.delete_key(&service.ctx, key).await.unwrap();
+        service.kms.delete_key(&service.ctx, key, None).await.unwrap();
         let aws = RequestContext { dialect: Dialect::Aws, ..service.ctx.clone() };
         assert!(service.kms.key(&aws, key).await.is_ok());
         assert!(matches!(service.kms.key(&service.ctx, key).await, Err(ServiceError::NotFound { .. })));
@@ -244,8 +244,8 @@ fn the_version_limit_stops_rotation() {
     in_own_process(module_path!(), "the_version_limit_stops_rotation", async |core| {
         let service = Service::with(core, KmsSettings { max_versions_per_key: 2, ..settings() }).await;
         let key = service.create(Algorithm::Aes256Hsm, None).await;
-        service.kms.rotate_key(&service.ctx, key).await.unwrap();
-        let refused = service.kms.rotate_key(&service.ctx, key).await.unwrap_err();
+        service.kms.rotate_key(&service.ctx, key, OnDemandRules::default()).await.unwrap();
+        let refused = service.kms.rotate_key(&service.ctx, key, OnDemandRules::default()).await.unwrap_err();
         assert!(matches!(refused, ServiceError::VersionLimit { limit: 2 }), "{refused:?}");
     });
 }
@@ -314,7 +314,7 @@ fn a_rotation_and_a_change_of_the_algorithm_at_the_same_moment_both_succeed() {
         let key = service.create(Algorithm::Aes256Hsm, None).await;
         for algorithm in [Algorithm::Aes128, Algorithm::Aes256Hsm].repeat(20) {
             let patch = KeyPatch { default_algorithm: Some(algorithm), ..KeyPatch::default() };
-            let rotated = service.kms.rotate_key(&service.ctx, key);
+            let rotated = service.kms.rotate_key(&service.ctx, key, OnDemandRules::default());
             let updated = service.kms.update_key(&service.ctx, key, patch);
             let (rotated, updated) = tokio::join!(rotated, updated);
             assert!(rotated.is_ok() && updated.is_ok(), "{rotated:?} {updated:?}");
@@ -329,7 +329,7 @@ fn use_cases_can_move_between_threads() {
     fn check(kms: &Kms, ctx: &RequestContext, request: ReEncrypt) {
         assert_send(&kms.re_encrypt(ctx, request));
         assert_send(&kms.maintain());
-        assert_send(&kms.restore_key(ctx, KeyId::from_bytes([0; 16])));
+        assert_send(&kms.restore_key(ctx, KeyId::from_bytes([0; 16]), None));
     }
     let _ = check;
 }

@@ -7,6 +7,7 @@ use super::fixture::{
 use claviger::domain::access::{Binding, BindingSet, PrincipalKind, Role, Subject, SubjectKind};
 use claviger::domain::id::{CredentialId, PrincipalId};
 use claviger::domain::version::VersionState;
+use claviger::service::ports::KeyFilter;
 use claviger::service::ports::{
     BindingScope, BlobUpdate, Change, CredentialLookup, CredentialRecord, CredentialSecret, Principal, Store,
     StoreError, Stored,
@@ -197,7 +198,9 @@ async fn a_conflict_leaves_no_trace_in_the_index_of_named_keys() {
     let stale = Change::UpdateCredential(Stored { value: credential(1), row_seq: 7 });
     assert_conflict(&db.store.commit(vec![put(scope, viewers(&[principal_id()]), 0), stale]).await);
     let somebody = (PrincipalKind::ServiceAccount, principal_id());
-    assert!(db.store.keys_naming(somebody, folder_id(), None, 10).await.unwrap().items.is_empty());
+    assert!(
+        db.store.keys_naming(somebody, folder_id(), KeyFilter::default(), None, 10).await.unwrap().items.is_empty()
+    );
     assert_eq!(db.store.bindings(scope).await.unwrap().row_seq, 0);
 }
 

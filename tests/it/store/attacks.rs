@@ -5,6 +5,7 @@ use super::fixture::{
 };
 use claviger::domain::id::{CredentialId, FolderId, KeyId, MaterialId, PrincipalId};
 use claviger::domain::version::VersionState;
+use claviger::service::ports::KeyFilter;
 use claviger::service::ports::{BindingScope, BlobUpdate, Change, CredentialLookup, Store, StoreError};
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params};
@@ -63,7 +64,7 @@ async fn a_flipped_algorithm_is_found() {
     db.tamper("UPDATE keys SET default_algorithm = 3", []);
     assert_alarm(&db.store.material(key_id(1), version_id(1, 1)).await, "versions");
     assert_alarm(&db.store.key(key_id(1)).await, "keys");
-    assert_alarm(&db.store.keys(folder_id(), None, 10).await, "keys");
+    assert_alarm(&db.store.keys(folder_id(), KeyFilter::default(), None, 10).await, "keys");
 }
 
 #[tokio::test]
@@ -234,7 +235,7 @@ async fn a_deleted_key_or_version_is_not_merely_absent() {
     db.tamper("DELETE FROM versions WHERE id = ?1", [version_id(1, 1).as_bytes()]);
     assert_alarm(&db.store.material(key_id(1), version_id(1, 1)).await, "versions");
     assert_alarm(&db.store.versions(key_id(1), None, 10).await, "versions");
-    assert_alarm(&db.store.keys(folder_id(), None, 10).await, "versions");
+    assert_alarm(&db.store.keys(folder_id(), KeyFilter::default(), None, 10).await, "versions");
     db.tamper("DELETE FROM keys WHERE id = ?1", [key_id(1).as_bytes()]);
     assert_alarm(&db.store.key(key_id(1)).await, "keys");
     assert_eq!(db.store.stats().integrity_alarms, 4);

@@ -8,6 +8,7 @@ use super::fixture::{
 use claviger::domain::access::PrincipalKind;
 use claviger::domain::id::{AccountId, CredentialId, FolderId, KeyId, PrincipalId};
 use claviger::domain::time::Timestamp;
+use claviger::service::ports::KeyFilter;
 use claviger::service::ports::{BindingScope, Change, CredentialLookup, Folder, Store};
 use rstest::rstest;
 use rusqlite::params;
@@ -131,7 +132,7 @@ fn administrator() -> (PrincipalKind, PrincipalId) {
 }
 
 async fn naming(db: &Db, folder: FolderId) -> Vec<KeyId> {
-    let page = db.store.keys_naming(administrator(), folder, None, 10).await.unwrap();
+    let page = db.store.keys_naming(administrator(), folder, KeyFilter::default(), None, 10).await.unwrap();
     assert_eq!(page.next, None);
     page.items.into_iter().map(|view| view.key.id).collect()
 }
@@ -166,7 +167,7 @@ async fn a_key_that_was_moved_to_be_listed_is_found() {
     let other = FolderId::from_bytes(bytes(1, 2));
     db.tamper("UPDATE keys SET folder_id = ?1 WHERE id = ?2", params![other.as_bytes(), key_id(1).as_bytes()]);
     point_at(&db, other, super::fixture::key(1).created_at, key_id(1));
-    assert_alarm(&db.store.keys_naming(administrator(), other, None, 10).await, "keys");
+    assert_alarm(&db.store.keys_naming(administrator(), other, KeyFilter::default(), None, 10).await, "keys");
 }
 
 #[tokio::test]

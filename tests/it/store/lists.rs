@@ -7,6 +7,7 @@ use super::fixture::{
 use claviger::domain::access::{Binding, BindingSet, Permission, PrincipalKind, Role, Subject, SubjectKind};
 use claviger::domain::id::{AccountId, FolderId, KeyId, PrincipalId};
 use claviger::domain::key::{Key, KeyState, Switch};
+use claviger::service::ports::KeyFilter;
 use claviger::service::ports::{
     BindingScope, Change, CredentialRecord, Cursor, Folder, Page, Principal, Store, StoreError, Stored,
 };
@@ -28,7 +29,10 @@ async fn all<T>(read: impl AsyncFn(Option<Cursor>, u32) -> Result<Page<T>, Store
 
 async fn naming(db: &Db, principal: PrincipalId) -> Vec<KeyId> {
     let principal = (PrincipalKind::ServiceAccount, principal);
-    let keys = all(async |after, limit| db.store.keys_naming(principal, folder_id(), after, limit).await).await;
+    let keys = all(async |after, limit| {
+        db.store.keys_naming(principal, folder_id(), KeyFilter::default(), after, limit).await
+    })
+    .await;
     keys.into_iter().map(|view| view.key.id).collect()
 }
 
@@ -133,7 +137,7 @@ async fn pages_of_keys_that_name_a_principal_are_in_the_order_of_all_keys() {
             bind(&db, number, viewers(&[principal_id()])).await;
         }
     }
-    let keys = all(async |after, limit| db.store.keys(folder_id(), after, limit).await).await;
+    let keys = all(async |after, limit| db.store.keys(folder_id(), KeyFilter::default(), after, limit).await).await;
     let even: BTreeSet<KeyId> = (2..=12).map(|half| key_id(2 * half)).collect();
     let expected: Vec<KeyId> = keys.into_iter().map(|view| view.key.id).filter(|id| even.contains(id)).collect();
     assert_eq!(naming(&db, principal_id()).await, expected);
@@ -141,9 +145,12 @@ async fn pages_of_keys_that_name_a_principal_are_in_the_order_of_all_keys() {
     assert_eq!(naming(&db, other_principal_id()).await, []);
     let other = FolderId::from_bytes(bytes(1, 2));
     let account = (PrincipalKind::ServiceAccount, principal_id());
-    assert!(db.store.keys_naming(account, other, None, 10).await.unwrap().items.is_empty());
+    assert!(db.store.keys_naming(account, other, KeyFilter::default(), None, 10).await.unwrap().items.is_empty());
     let person = (PrincipalKind::User, principal_id());
-    assert!(db.store.keys_naming(person, folder_id(), None, 10).await.unwrap().items.is_empty(), "another kind");
+    assert!(
+        db.store.keys_naming(person, folder_id(), KeyFilter::default(), None, 10).await.unwrap().items.is_empty(),
+        "another kind"
+    );
 }
 
 #[tokio::test]

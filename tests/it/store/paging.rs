@@ -5,6 +5,7 @@ use claviger::domain::Dialect;
 use claviger::domain::key::{Key, KeyState, Switch};
 use claviger::domain::schedule::RotationSchedule;
 use claviger::domain::version::VersionState;
+use claviger::service::ports::KeyFilter;
 use claviger::service::ports::{BlobUpdate, Change, Due, Store, Stored};
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ async fn pages_of_keys_meet_without_gap_or_overlap() {
     db.store.commit(vec![Change::UpdateKey(Box::new(hidden))]).await.unwrap();
     let (mut found, mut after) = (Vec::new(), None);
     loop {
-        let page = db.store.keys(folder_id(), after, 7).await.unwrap();
+        let page = db.store.keys(folder_id(), KeyFilter::default(), after, 7).await.unwrap();
         found.extend(page.items.into_iter().map(|item| (item.key.created_at, item.key.id)));
         after = page.next;
         if after.is_none() {

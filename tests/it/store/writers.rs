@@ -2,6 +2,7 @@
 
 use super::fixture::{Db, at, folder_id, insert_key, key, key_id, rotation, version_id};
 use claviger::domain::key::Key;
+use claviger::service::ports::KeyFilter;
 use claviger::service::ports::{Change, Store, StoreError, Stored};
 use futures_util::future::join_all;
 
@@ -83,7 +84,7 @@ async fn readers_raise_no_false_alarm_while_rows_change() {
         for _ in 0..400 {
             let page = db.store.versions(key_id(1), None, 5).await.unwrap();
             assert!(!page.items.is_empty());
-            assert_eq!(db.store.keys(folder_id(), None, 10).await.unwrap().items.len(), 2);
+            assert_eq!(db.store.keys(folder_id(), KeyFilter::default(), None, 10).await.unwrap().items.len(), 2);
         }
     };
     tokio::join!(write, read, async { join_all((0..200).map(|_| db.store.key(key_id(1)))).await });

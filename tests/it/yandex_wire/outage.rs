@@ -10,14 +10,18 @@ use claviger::dialect::RequestId;
 use claviger::dialect::yandex::{YandexDeps, routes};
 use claviger::domain::access::{BindingSet, Caller, PrincipalKind};
 use claviger::domain::algorithm::Algorithm;
+use claviger::domain::alias::{Alias, AliasPlace};
 use claviger::domain::envelope::Suite;
-use claviger::domain::id::{CredentialId, FolderId, KeyId, MaterialId, OperationId, PrincipalId};
+use claviger::domain::id::{AccountId, CredentialId, FolderId, KeyId, MaterialId, OperationId, PrincipalId};
 use claviger::domain::key::Key;
+use claviger::domain::key_pair::KeyPairSpec;
 use claviger::domain::operation::{KeyView, Operation};
 use claviger::domain::time::Timestamp;
 use claviger::domain::version::KeyVersion;
 use claviger::service::error::ServiceError;
 use claviger::service::identity::LoginToken;
+use claviger::service::ports::KeyFilter;
+use claviger::service::ports::KeyPair;
 use claviger::service::ports::{
     Assurance, BindingScope, Change, CredentialLookup, CredentialRecord, CredentialView, Cursor, Due, Folder,
     Heartbeat, IdSource, InvocationLease, KeyRecord, Material, Page, Principal, Protection, RememberedRequest,
@@ -212,6 +216,10 @@ impl Token for Down {
         token_down()
     }
 
+    async fn key_pair(&self, _: KeyPairSpec) -> Result<KeyPair, TokenError> {
+        token_down()
+    }
+
     async fn random(&self, _: usize) -> Result<Zeroizing<Vec<u8>>, TokenError> {
         token_down()
     }
@@ -305,6 +313,7 @@ impl Store for Down {
         &self,
         _: (PrincipalKind, PrincipalId),
         _: FolderId,
+        _: KeyFilter,
         _: Option<Cursor>,
         _: u32,
     ) -> Result<Page<KeyView>, StoreError> {
@@ -319,7 +328,23 @@ impl Store for Down {
     async fn key_record(&self, _: KeyId) -> Result<Option<KeyRecord>, StoreError> {
         down()
     }
-    async fn keys(&self, _: FolderId, _: Option<Cursor>, _: u32) -> Result<Page<KeyView>, StoreError> {
+    async fn folder_by_account(&self, _: AccountId) -> Result<Option<Folder>, StoreError> {
+        down()
+    }
+    async fn alias(&self, _: AliasPlace) -> Result<Option<Stored<Alias>>, StoreError> {
+        down()
+    }
+    async fn aliases(
+        &self,
+        _: FolderId,
+        _: String,
+        _: Option<KeyId>,
+        _: Option<Cursor>,
+        _: u32,
+    ) -> Result<Page<Alias>, StoreError> {
+        down()
+    }
+    async fn keys(&self, _: FolderId, _: KeyFilter, _: Option<Cursor>, _: u32) -> Result<Page<KeyView>, StoreError> {
         down()
     }
     async fn material(&self, _: KeyId, _: MaterialId) -> Result<Option<StoredMaterial>, StoreError> {

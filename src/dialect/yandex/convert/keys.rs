@@ -12,6 +12,7 @@ use crate::service::error::{Missing, ServiceError};
 use crate::service::request::{CreateKey, Idempotency, KeyPatch};
 use aws_lc_rs::digest;
 use prost::Message;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// The longest description of this dialect, in characters.
@@ -38,6 +39,7 @@ pub fn create_key(
         name,
         description,
         labels,
+        tags: BTreeMap::new(),
         algorithm,
         rotation_period,
         deletion_protection: message.deletion_protection,

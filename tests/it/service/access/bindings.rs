@@ -268,7 +268,7 @@ fn the_bindings_of_a_key_that_is_being_deleted_can_be_seen_but_not_changed() {
     in_own_process(module_path!(), name, async |core| {
         let world = World::start(core).await;
         let (object, [scope, ..]) = scopes(&world).await;
-        world.kms().delete_key(world.administrator(), object.key_id).await.unwrap();
+        world.kms().delete_key(world.administrator(), object.key_id, None).await.unwrap();
         let in_aws = RequestContext { dialect: Dialect::Aws, ..world.administrator().clone() };
         assert!(world.kms().access_bindings(&in_aws, scope).await.is_ok());
         let refused = world.kms().set_access_bindings(&in_aws, scope, set([])).await;

@@ -10,7 +10,7 @@ use claviger::domain::id::{FolderId, OperationId};
 use claviger::domain::key::Switch;
 use claviger::service::error::{Missing, ServiceError};
 use claviger::service::ports::{BindingScope, Store};
-use claviger::service::request::{CreateKey, KeyPatch, RequestContext};
+use claviger::service::request::{CreateKey, KeyPatch, OnDemandRules, RequestContext};
 use std::time::Duration;
 
 /// A service account of another folder that may use one key there.
@@ -82,13 +82,13 @@ fn a_key_that_its_dialect_hides_is_answered_as_an_unknown_one_too() {
         let world = World::start(core).await;
         let (deleted, mine) = (world.object().await, world.object().await);
         let administrator = world.administrator();
-        world.kms().delete_key(administrator, deleted.key_id).await.unwrap();
+        world.kms().delete_key(administrator, deleted.key_id, None).await.unwrap();
         refusal(&world, administrator, Op::Key, &deleted, &mine).await;
         for op in Op::ALL.into_iter().filter(|op| *op != Op::Restore) {
             let of_unknown = refusal(&world, administrator, op, &unknown(), &mine).await;
             assert_eq!(refusal(&world, administrator, op, &deleted, &mine).await, of_unknown, "{op:?}");
         }
-        world.kms().restore_key(administrator, deleted.key_id).await.unwrap();
+        world.kms().restore_key(administrator, deleted.key_id, None).await.unwrap();
     });
 }
 
@@ -116,7 +116,8 @@ fn an_operation_of_a_hidden_key_is_answered_as_an_unknown_one() {
         let (stranger, mine) = stranger(&world).await;
         let hidden = world.object().await;
         refusal(&world, &stranger, Op::Key, &hidden, &mine).await;
-        let record = world.kms().rotate_key(world.administrator(), hidden.key_id).await.unwrap().id;
+        let record =
+            world.kms().rotate_key(world.administrator(), hidden.key_id, OnDemandRules::default()).await.unwrap().id;
         world.kms().key(world.administrator(), hidden.key_id).await.unwrap();
         let mut answers = Vec::new();
         for id in [record, OperationId::from_bytes([0x55; 16])] {
@@ -198,13 +199,13 @@ async fn objects_in_every_state(world: &World) -> Vec<(&'static str, Object)> {
     let protect = KeyPatch { deletion_protection: Some(true), ..KeyPatch::default() };
     kms.update_key(administrator, protected.key_id, protect).await.unwrap();
     let destroyed = world.object().await;
-    kms.rotate_key(administrator, destroyed.key_id).await.unwrap();
+    kms.rotate_key(administrator, destroyed.key_id, OnDemandRules::default()).await.unwrap();
     let wait = Some(Duration::from_secs(24 * 3600));
     kms.schedule_version_destruction(administrator, destroyed.key_id, destroyed.version_id, wait).await.unwrap();
     world.service.clock.advance(Duration::from_secs(25 * 3600));
     assert_eq!(kms.maintain().await.unwrap().destroyed, 1);
     let deleted = world.object().await;
-    kms.delete_key(administrator, deleted.key_id).await.unwrap();
+    kms.delete_key(administrator, deleted.key_id, None).await.unwrap();
     vec![
         ("active", good.clone()),
         ("inactive", inactive),
@@ -248,7 +249,7 @@ fn a_key_that_is_gone_is_not_found_by_anybody() {
     in_own_process(module_path!(), "a_key_that_is_gone_is_not_found_by_anybody", async |core| {
         let world = World::start(core).await;
         let (gone, mine) = (world.object().await, world.object().await);
-        world.kms().delete_key(world.administrator(), gone.key_id).await.unwrap();
+        world.kms().delete_key(world.administrator(), gone.key_id, None).await.unwrap();
         world.service.clock.advance(Duration::from_secs(30 * 24 * 3600));
         assert_eq!(world.kms().maintain().await.unwrap().deleted, 1);
         assert!(world.service.store.key(gone.key_id).await.unwrap().is_some(), "its row stays");

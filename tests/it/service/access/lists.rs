@@ -4,6 +4,7 @@ use super::super::in_own_process;
 use super::{World, is_denied};
 use claviger::domain::access::Role;
 use claviger::domain::id::{FolderId, KeyId};
+use claviger::service::ports::KeyFilter;
 use claviger::service::ports::{BindingScope, Store};
 use claviger::service::request::RequestContext;
 
@@ -106,7 +107,7 @@ fn a_key_leaves_the_list_with_its_role_and_with_its_deletion() {
         }
         assert_eq!(list(&world, &caller, world.home(), 10).await.0.len(), 3);
         world.unbind(BindingScope::Key(unbound), Role::Viewer, &caller).await;
-        world.kms().delete_key(&world.root, deleted).await.unwrap();
+        world.kms().delete_key(&world.root, deleted, None).await.unwrap();
         assert_eq!(list(&world, &caller, world.home(), 10).await.0, [kept]);
     });
 }
@@ -127,6 +128,9 @@ fn strangers_get_an_empty_list_of_folders_that_are_there_and_that_are_not_for_th
             reads.push(world.service.store.take_reads());
         }
         assert_eq!(reads[0], reads[1]);
-        assert_eq!(world.service.store.keys(super::UNKNOWN_FOLDER, None, 10).await.unwrap().items.len(), 0);
+        assert_eq!(
+            world.service.store.keys(super::UNKNOWN_FOLDER, KeyFilter::default(), None, 10).await.unwrap().items.len(),
+            0
+        );
     });
 }

@@ -16,7 +16,9 @@ use claviger::domain::context::EncryptionContext;
 use claviger::domain::id::{AccountId, FolderId, KeyId, MaterialId, PrincipalId};
 use claviger::service::error::ServiceError;
 use claviger::service::ports::{BindingScope, Change, Folder, Principal, Store, Stored};
-use claviger::service::request::{CreateKey, Decrypt, Encrypt, GenerateDataKey, KeyPatch, ReEncrypt, RequestContext};
+use claviger::service::request::{
+    CreateKey, Decrypt, Encrypt, GenerateDataKey, KeyPatch, OnDemandRules, ReEncrypt, RequestContext,
+};
 use claviger::service::{Kms, KmsSettings};
 use zeroize::Zeroizing;
 
@@ -227,10 +229,10 @@ async fn run(kms: &Kms, ctx: &RequestContext, op: Op, of: &Object, mine: &Object
         Op::Versions => kms.versions(ctx, key, None, 10).await.map(drop),
         Op::Operations => kms.key_operations(ctx, key, None, 10).await.map(drop),
         Op::Update => kms.update_key(ctx, key, KeyPatch::default()).await.map(drop),
-        Op::Rotate => kms.rotate_key(ctx, key).await.map(drop),
+        Op::Rotate => kms.rotate_key(ctx, key, OnDemandRules::default()).await.map(drop),
         Op::SetPrimary => kms.set_primary_version(ctx, key, version_id).await.map(drop),
-        Op::Delete => kms.delete_key(ctx, key).await.map(drop),
-        Op::Restore => kms.restore_key(ctx, key).await.map(drop),
+        Op::Delete => kms.delete_key(ctx, key, None).await.map(drop),
+        Op::Restore => kms.restore_key(ctx, key, None).await.map(drop),
         Op::Schedule => kms.schedule_version_destruction(ctx, key, version_id, None).await.map(drop),
         Op::Cancel => kms.cancel_version_destruction(ctx, key, version_id).await.map(drop),
         Op::Encrypt => kms.encrypt(ctx, encrypt(key, Some(version_id))).await.map(drop),

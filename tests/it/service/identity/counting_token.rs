@@ -4,6 +4,8 @@ use async_trait::async_trait;
 use claviger::domain::algorithm::Algorithm;
 use claviger::domain::envelope::Suite;
 use claviger::domain::id::{CredentialId, KeyId, MaterialId};
+use claviger::domain::key_pair::KeyPairSpec;
+use claviger::service::ports::KeyPair;
 use claviger::service::ports::{Material, SealedData, SealedMaterial, Token, TokenDescription, TokenError};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -47,6 +49,10 @@ impl Token for CountingToken {
         ciphertext: Vec<u8>,
     ) -> Result<Zeroizing<Vec<u8>>, TokenError> {
         self.inner.decrypt(material, aad, iv, ciphertext).await
+    }
+
+    async fn key_pair(&self, spec: KeyPairSpec) -> Result<KeyPair, TokenError> {
+        self.inner.key_pair(spec).await
     }
 
     async fn random(&self, bytes: usize) -> Result<Zeroizing<Vec<u8>>, TokenError> {

@@ -1,0 +1,1 @@
+//! What each operation asks of a key's state: one table.
