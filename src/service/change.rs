@@ -61,10 +61,10 @@ impl Kms {
         version_id: Option<MaterialId>,
         changes: Vec<Change>,
     ) -> Result<(), ServiceError> {
-        let (store, cache) = (Arc::clone(&self.store), Arc::clone(&self.cache));
+        let (names, cache) = (Arc::clone(&self.names), Arc::clone(&self.cache));
         let schedule_changed = Arc::clone(&self.schedule_changed);
         let committed = tokio::spawn(async move {
-            let result = store.commit(changes).await;
+            let result = names.commit(changes).await;
             // After a failure too: an error may hide a commit that was made.
             cache.forget(key_id, version_id);
             schedule_changed.notify_one();

@@ -5,6 +5,7 @@ use super::error::{Missing, ServiceError};
 use super::invocations::Invocations;
 use super::key_cache::{KeyCache, KeyEntry};
 use super::limits::Limits;
+use super::names::Names;
 use super::ports::{BindingScope, Clock, IdSource, Store, Token};
 use super::request::RequestContext;
 use crate::domain::access::{AccessContext, Decision, Grants, Grounds, Level, Permission, Resource, authorise};
@@ -81,6 +82,7 @@ pub struct Kms {
     pub(super) settings: KmsSettings,
     pub(super) directory: Arc<Directory>,
     pub(super) cache: Arc<KeyCache>,
+    pub(super) names: Arc<Names>,
     pub(super) limits: Limits,
     pub(super) invocations: Arc<Invocations>,
     pub(super) clock_guard: super::clock_guard::ClockGuard,
@@ -112,6 +114,7 @@ impl Kms {
                 Arc::clone(&invocations),
                 parts.settings.cached_keys,
             )),
+            names: Arc::new(Names::new(Arc::clone(&parts.store), parts.settings.cached_keys)),
             limits: Limits::new(&parts.settings.access, &parts.clock),
             invocations,
             clock_guard: super::clock_guard::ClockGuard::new(parts.settings.max_clock_leap),
