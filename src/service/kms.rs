@@ -142,8 +142,8 @@ impl Kms {
         &self.token
     }
 
-    /// Runs a use case on one key: finds the key, authorises, acts. Keys that the caller may not know of,
-    /// and keys that the dialect hides, end exactly as unknown ones.
+    /// Runs a use case on one key: finds the key, authorises, acts. Keys that the caller may not know of, keys that the
+    /// dialect hides and keys of other regions end exactly as unknown ones.
     ///
     /// Every frame, and every use case without one, counts the request before anything else, so that refused ones count
     /// too.
@@ -186,7 +186,7 @@ impl Kms {
     }
 
     /// The key, if the caller may do this with it.
-    async fn permitted_key(
+    pub(super) async fn permitted_key(
         &self,
         ctx: &RequestContext,
         permission: Permission,
@@ -223,7 +223,7 @@ impl Kms {
     ) -> Result<(), ServiceError> {
         let resource = Resource::Key { key_id: key.id, folder_id: key.folder_id };
         let decision = self.decide(ctx, permission, resource, Some(grants)).await?;
-        let shown = !key.is_hidden_in(ctx.dialect) || permission == Permission::RestoreKey;
+        let shown = ctx.shows(key) || (permission == Permission::RestoreKey && ctx.is_in_region(key));
         match decision {
             Decision::Allowed(_) if shown => Ok(()),
             Decision::Denied(_) if shown => Err(ServiceError::Denied),

@@ -125,12 +125,12 @@ impl Kms {
         }
     }
 
-    async fn rotate_now(&self, key_id: KeyId, trigger: Trigger) -> Result<(), ServiceError> {
+    async fn rotate_now(&self, key_id: KeyId, trigger: Trigger<'_>) -> Result<(), ServiceError> {
         let key = self.stored_key(key_id).await?.value;
-        if trigger == Trigger::Schedule && !key.rotation_is_due(self.clock.now()) {
+        if matches!(trigger, Trigger::Schedule) && !key.rotation_is_due(self.clock.now()) {
             return Err(StateError::NotDue.into());
         }
-        self.rotate(key_id, key.default_algorithm, trigger, None).await.map(drop)
+        self.rotate(key_id, key.default_algorithm, trigger).await.map(drop)
     }
 
     async fn destroy_due(&self, due: &Due, now: Timestamp, report: &mut MaintenanceReport) -> Result<(), ServiceError> {
