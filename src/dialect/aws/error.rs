@@ -13,6 +13,30 @@ pub enum Code {
     DependencyTimeout,
     /// Not served.
     UnsupportedOperation,
+    /// See the cloud's documentation.
+    Validation,
+    /// See the cloud's documentation.
+    Tag,
+    /// See the cloud's documentation.
+    AlreadyExists,
+    /// See the cloud's documentation.
+    InvalidAliasName,
+    /// See the cloud's documentation.
+    InvalidMarker,
+    /// See the cloud's documentation.
+    MalformedPolicyDocument,
+    /// See the cloud's documentation.
+    InvalidGrantToken,
+    /// See the cloud's documentation.
+    InvalidKeyUsage,
+    /// See the cloud's documentation.
+    InvalidCiphertext,
+    /// See the cloud's documentation.
+    IncorrectKey,
+    /// See the cloud's documentation.
+    AccessDenied,
+    /// See the cloud's documentation.
+    DryRunOperation,
 }
 
 /// What a refusal is about.

@@ -2,6 +2,10 @@
 
 use crate::domain::time::Timestamp;
 use serde::{Serialize, Serializer};
+use zeroize::Zeroizing;
+
+/// More than what an answer with a plaintext has beside its blobs: names of members, an ARN, a material id, padding.
+const SECRET_TEXT_BYTES: usize = 1024;
 
 /// What a handler answers.
 #[derive(Debug)]
@@ -10,6 +14,8 @@ pub enum Output {
     Empty,
     /// HTTP 200 with this JSON.
     Body(Vec<u8>),
+    /// As [`Body`](Self::Body), with a plaintext in it: wiped once it is sent.
+    Secret(Zeroizing<Vec<u8>>),
 }
 
 impl Output {
@@ -18,6 +24,18 @@ impl Output {
     pub fn of(answer: &impl Serialize) -> Self {
         // Structures of ours always serialise.
         Self::Body(serde_json::to_vec(answer).unwrap_or_default())
+    }
+
+    /// As [`of`](Self::of), for an answer with a plaintext. `blob_bytes` is at least the size of all its blobs together,
+    /// so that the buffer never grows, which would leave a copy behind.
+    #[must_use]
+    pub fn secret(answer: &impl Serialize, blob_bytes: usize) -> Self {
+        let mut body = Zeroizing::new(Vec::with_capacity(SECRET_TEXT_BYTES + blob_bytes.div_ceil(3) * 4));
+        // Structures of ours always serialise.
+        if serde_json::to_writer(&mut *body, answer).is_err() {
+            body.clear();
+        }
+        Self::Secret(body)
     }
 }
 
