@@ -56,12 +56,9 @@ async fn target(call: &Call<'_>, input: &Input) -> Result<NamedKey, AwsError> {
 /// KMSInvalidStateException.
 pub async fn create_alias(call: &Call<'_>, input: Input) -> Result<Output, AwsError> {
     let name = name(&input)?;
-    let arn = arn::of_alias(call.region(), call.account, &name);
     let key = target(call, &input).await?;
-    call.kms.create_alias(&call.ctx, name, key.id()).await.map_err(|error| match error {
-        ServiceError::Exists(_) => {
-            AwsError::new(Code::AlreadyExists, format!("An alias with the name {arn} already exists"))
-        }
+    call.kms.create_alias(&call.ctx, name.clone(), key.id()).await.map_err(|error| match error {
+        ServiceError::Exists(_) => refused(call, error, &name),
         other => call.refused(other, &key),
     })?;
     Ok(Output::Empty)
@@ -93,7 +90,8 @@ pub async fn delete_alias(call: &Call<'_>, input: Input) -> Result<Output, AwsEr
 
 /// A refusal that is about an alias. The key that it stands for is never named: the caller may not know of it.
 fn refused(call: &Call<'_>, error: ServiceError, name: &AliasName) -> AwsError {
-    call.refusal(error, &arn::of_alias(call.region(), call.account, name), name.as_str())
+    let arn = arn::of_alias(call.region(), call.account, name);
+    call.refusal(error, &arn, &arn)
 }
 
 #[derive(Serialize)]
@@ -136,17 +134,18 @@ impl AliasListEntry {
 pub async fn list_aliases(call: &Call<'_>, input: Input) -> Result<Output, AwsError> {
     if !input.has("KeyId") {
         let folder_id = call.ctx.caller.folder_id;
-        let wanted = marker::wanted(&input, List::Aliases, folder_id.as_bytes(), lists::ALIASES)?;
+        let all = lists::of(call, List::Aliases, folder_id.as_bytes());
+        let wanted = marker::wanted(&input, all)?;
         let found = call.kms.aliases(&call.ctx, AliasesOf::Folder(folder_id), wanted.after, wanted.limit).await;
         let page = found.map_err(|error| super::keys::refused_in_folder(call, error))?;
-        let rest = Rest::of(List::Aliases, folder_id.as_bytes(), page.next);
+        let rest = Rest::of(all, page.next);
         return Ok(listed(page.items, call.account, rest));
     }
-    let wanted = lists::wanted_of_key(call, &input, List::Aliases, lists::ALIASES)?;
+    let wanted = lists::wanted_of_key(call, &input, List::Aliases)?;
     let key = call.key(&input, "KeyId", Naming::IdOrArn).await?;
     let found = call.kms.aliases(&call.ctx, AliasesOf::Key(key.id()), wanted.after, wanted.limit).await;
     let page = found.map_err(|error| call.refused(error, &key))?;
-    let rest = Rest::of(List::Aliases, key.id().as_bytes(), page.next);
+    let rest = Rest::of(lists::of(call, List::Aliases, key.id().as_bytes()), page.next);
     Ok(listed(page.items, key.located.account_id, rest))
 }
 

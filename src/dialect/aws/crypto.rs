@@ -140,7 +140,7 @@ pub async fn decrypt(call: &Call<'_>, mut input: Input) -> Result<Output, AwsErr
         encryption_algorithm: SYMMETRIC_DEFAULT,
         key_material_id: material_id(decrypted.version_id),
     };
-    Ok(Output::secret(&answer, decrypted.plaintext.len()))
+    Ok(Output::of(&answer))
 }
 
 #[derive(Serialize)]
@@ -162,5 +162,5 @@ pub async fn generate_random(call: &Call<'_>, input: Input) -> Result<Output, Aw
         return Err(AwsError::new(Code::Validation, "NumberOfBytes is required."));
     };
     let random = call.kms.random(&call.ctx, bytes).await.map_err(|error| refused_in_folder(call, error))?;
-    Ok(Output::secret(&Random { plaintext: Blob(&random) }, random.len()))
+    Ok(Output::of(&Random { plaintext: Blob(&random) }))
 }

@@ -42,8 +42,7 @@ pub async fn generate_data_key(call: &Call<'_>, mut input: Input) -> Result<Outp
         return dry_run_of_encryption(call, &key).await;
     }
     let made = make_data_key(call, &mut input, &key, bytes).await?;
-    let answer = DataKeyAnswer::of(&made, &key, Some(Blob(&made.plaintext)));
-    Ok(Output::secret(&answer, made.plaintext.len() + made.encrypted.ciphertext.len()))
+    Ok(Output::of(&DataKeyAnswer::of(&made, &key, Some(Blob(&made.plaintext)))))
 }
 
 /// GenerateDataKeyWithoutPlaintext.
@@ -122,16 +121,14 @@ async fn key_pair(call: &Call<'_>, mut input: Input, in_clear: bool) -> Result<O
     let request = GenerateDataKeyPair { key_id: key.id(), context, spec };
     let made = call.kms.generate_data_key_pair(&call.ctx, request).await.map_err(|error| call.refused(error, &key))?;
     let DataKeyPair { pair, encrypted } = &made;
-    let answer = KeyPairAnswer {
+    Ok(Output::of(&KeyPairAnswer {
         private_key_ciphertext_blob: Blob(&encrypted.ciphertext),
         private_key_plaintext: in_clear.then_some(Blob(&pair.private_pkcs8)),
         public_key: Blob(&pair.public_spki),
         key_id: &key.arn,
         key_pair_spec: &name,
         key_material_id: material_id(encrypted.version_id),
-    };
-    let blobs = pair.private_pkcs8.len() + pair.public_spki.len() + encrypted.ciphertext.len();
-    Ok(if in_clear { Output::secret(&answer, blobs) } else { Output::of(&answer) })
+    }))
 }
 
 fn key_pair_spec(name: &str) -> Result<KeyPairSpec, AwsError> {

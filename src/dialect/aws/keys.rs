@@ -22,9 +22,8 @@ use std::time::Duration;
 /// The longest description, in characters.
 const MAX_DESCRIPTION_CHARS: usize = 8192;
 const SECONDS_PER_DAY: u64 = 24 * 60 * 60;
-/// Days that a key's deletion can be pending ("Deleting AWS KMS keys"); the model's 1 to 365 is only a shape.
-const PENDING_WINDOW: std::ops::RangeInclusive<i64> = 7..=30;
-const DEFAULT_PENDING_WINDOW: i64 = 30;
+/// How many days a key's deletion is pending if a request does not say.
+const DEFAULT_PENDING_WINDOW_DAYS: u64 = 30;
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -124,7 +123,7 @@ fn changed_key(call: &Call<'_>, record: Record) -> Result<Box<KeyView>, AwsError
 /// NotFoundException, InvalidGrantTokenException.
 pub async fn describe_key(call: &Call<'_>, input: Input) -> Result<Output, AwsError> {
     refuse_grant_tokens(&input)?;
-    let key = call.key(&input, "KeyId", Naming::Any).await?;
+    let key = call.key(&input, "KeyId", Naming::AnyOrInvalidArn).await?;
     let view = call.kms.key(&call.ctx, key.id()).await.map_err(|error| call.refused(error, &key))?;
     Ok(Output::of(&Described { key_metadata: KeyMetadata::of(&view, key.located.account_id) }))
 }
@@ -166,14 +165,15 @@ pub async fn list_keys(call: &Call<'_>, input: Input) -> Result<Output, AwsError
         ));
     }
     let folder_id = call.ctx.caller.folder_id;
-    let wanted = marker::wanted(&input, List::Keys, folder_id.as_bytes(), lists::LONG)?;
+    let listed = lists::of(call, List::Keys, folder_id.as_bytes());
+    let wanted = marker::wanted(&input, listed)?;
     let found = call.kms.keys(&call.ctx, folder_id, wanted.after, wanted.limit).await;
     let page = found.map_err(|error| refused_in_folder(call, error))?;
     let entry = |view: KeyView| KeyListEntry {
         key_id: view.key.id.to_string(),
         key_arn: arn::of_key(&view.key.region, call.account, view.key.id),
     };
-    let rest = Rest::of(List::Keys, folder_id.as_bytes(), page.next);
+    let rest = Rest::of(listed, page.next);
     Ok(Output::of(&Keys { keys: page.items.into_iter().map(entry).collect(), rest }))
 }
 
@@ -233,7 +233,8 @@ struct Scheduled {
 /// # Errors
 /// ValidationException for a window outside of 7 to 30 days, NotFoundException, KMSInvalidStateException.
 pub async fn schedule_key_deletion(call: &Call<'_>, input: Input) -> Result<Output, AwsError> {
-    let window = pending_window(&input)?;
+    let days = input.int("PendingWindowInDays").map_or(DEFAULT_PENDING_WINDOW_DAYS, i64::unsigned_abs);
+    let window = Duration::from_secs(days * SECONDS_PER_DAY);
     let key = call.key(&input, "KeyId", Naming::IdOrArn).await?;
     let deleted = call.kms.delete_key(&call.ctx, key.id(), Some(window)).await;
     let view = changed_key(call, deleted.map_err(|error| call.refused(error, &key))?)?;
@@ -243,22 +244,6 @@ pub async fn schedule_key_deletion(call: &Call<'_>, input: Input) -> Result<Outp
         pending_window_in_days: whole_days(window.max(view.key.min_destruction_wait)),
         key_id: key.arn,
     }))
-}
-
-fn pending_window(input: &Input) -> Result<Duration, AwsError> {
-    let days = input.int("PendingWindowInDays").unwrap_or(DEFAULT_PENDING_WINDOW);
-    let rule = match days {
-        days if days < *PENDING_WINDOW.start() => format!("greater than or equal to {}", PENDING_WINDOW.start()),
-        days if days > *PENDING_WINDOW.end() => format!("less than or equal to {}", PENDING_WINDOW.end()),
-        days => return Ok(Duration::from_secs(days.unsigned_abs() * SECONDS_PER_DAY)),
-    };
-    Err(AwsError::new(
-        Code::Validation,
-        format!(
-            "1 validation error detected: Value '{days}' at 'pendingWindowInDays' failed to satisfy constraint: \
-             Member must have value {rule}"
-        ),
-    ))
 }
 
 /// A period in days, rounded up: what lasts a little more than a day is not over after one.

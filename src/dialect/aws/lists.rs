@@ -1,20 +1,13 @@
-//! What lists have in common: sizes of pages, markers that are bound to a key, and the members of every answer.
+//! What lists have in common: markers that are bound to a key, and the members of every answer.
 
 use super::arn;
 use super::call::{Call, Naming};
 use super::error::AwsError;
 use super::input::Input;
-use super::marker::{self, List, Sizes, Wanted};
+use super::marker::{self, List, Listed, Wanted};
 use crate::service::ports::Cursor;
 use crate::service::request::KeyName;
 use serde::Serialize;
-
-/// Pages of ListKeys, ListKeyPolicies and ListKeyRotations.
-pub const LONG: Sizes = Sizes { default: 100, max: 1000 };
-/// Pages of ListAliases.
-pub const ALIASES: Sizes = Sizes { default: 50, max: 100 };
-/// Pages of ListResourceTags.
-pub const TAGS: Sizes = Sizes { default: 50, max: 50 };
 
 /// How every list's answer ends.
 #[derive(Debug, Serialize, PartialEq, Eq)]
@@ -28,9 +21,15 @@ pub struct Rest {
 impl Rest {
     /// Whether there is more, and the marker that leads to it.
     #[must_use]
-    pub fn of(list: List, resource: &[u8; 16], next: Option<Cursor>) -> Self {
-        Self { next_marker: marker::next(list, resource, next), truncated: next.is_some() }
+    pub fn of(listed: Listed<'_>, next: Option<Cursor>) -> Self {
+        Self { next_marker: marker::next(listed, next), truncated: next.is_some() }
     }
+}
+
+/// A list of the folder or key with the id `resource`, in the region of the request.
+#[must_use]
+pub fn of<'a>(call: &'a Call<'_>, list: List, resource: &'a [u8; 16]) -> Listed<'a> {
+    Listed { list, resource, region: call.region() }
 }
 
 /// The page that is wanted of a list of the key that the member `KeyId` names, and the key's id. It is read before the
@@ -38,10 +37,10 @@ impl Rest {
 ///
 /// # Errors
 /// NotFoundException for what cannot name a key, and those of [`marker::wanted`].
-pub fn wanted_of_key(call: &Call<'_>, input: &Input, list: List, sizes: Sizes) -> Result<Wanted, AwsError> {
+pub fn wanted_of_key(call: &Call<'_>, input: &Input, list: List) -> Result<Wanted, AwsError> {
     let given = input.text("KeyId").unwrap_or_default();
     match arn::key_name(given, Naming::IdOrArn, call.region(), call.account)? {
-        KeyName::Anywhere(id) | KeyName::Id(_, id) => marker::wanted(input, list, id.as_bytes(), sizes),
+        KeyName::Anywhere(id) | KeyName::Id(_, id) => marker::wanted(input, of(call, list, id.as_bytes())),
         KeyName::Alias(..) => Err(AwsError::not_found(format!("Invalid keyId '{given}'"))),
     }
 }
@@ -52,7 +51,7 @@ mod tests {
 
     #[test]
     fn the_last_page_has_no_marker() {
-        let rest = Rest::of(List::Keys, &[1; 16], None);
+        let rest = Rest::of(Listed { list: List::Keys, resource: &[1; 16], region: "us-east-1" }, None);
         assert_eq!(serde_json::to_string(&rest).unwrap(), r#"{"Truncated":false}"#);
     }
 }

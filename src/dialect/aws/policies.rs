@@ -65,9 +65,9 @@ struct PolicyNames {
 /// # Errors
 /// NotFoundException.
 pub async fn list_key_policies(call: &Call<'_>, input: Input) -> Result<Output, AwsError> {
-    lists::wanted_of_key(call, &input, List::Policies, lists::LONG)?;
+    lists::wanted_of_key(call, &input, List::Policies)?;
     let key = call.key(&input, "KeyId", Naming::IdOrArn).await?;
     call.kms.key(&call.ctx, key.id()).await.map_err(|error| call.refused(error, &key))?;
-    let rest = Rest::of(List::Policies, key.id().as_bytes(), None);
+    let rest = Rest::of(lists::of(call, List::Policies, key.id().as_bytes()), None);
     Ok(Output::of(&PolicyNames { policy_names: [DEFAULT], rest }))
 }

@@ -137,14 +137,14 @@ impl RotationsListEntry {
 /// # Errors
 /// NotFoundException, InvalidMarkerException.
 pub async fn list_key_rotations(call: &Call<'_>, input: Input) -> Result<Output, AwsError> {
-    let wanted = lists::wanted_of_key(call, &input, List::Rotations, lists::LONG)?;
+    let wanted = lists::wanted_of_key(call, &input, List::Rotations)?;
     let with_first = input.text("IncludeKeyMaterial") == Some("ALL_KEY_MATERIAL");
     let first_after = if with_first { 0 } else { FIRST_VERSION };
     let after = wanted.after.map_or(0, |cursor| u32::try_from(cursor.at).unwrap_or(0)).max(first_after);
     let key = call.key(&input, "KeyId", Naming::IdOrArn).await?;
     let found = call.kms.versions_by_age(&call.ctx, key.id(), after, wanted.limit).await;
     let page = found.map_err(|error| call.refused(error, &key))?;
-    let rest = Rest::of(List::Rotations, key.id().as_bytes(), page.next);
+    let rest = Rest::of(lists::of(call, List::Rotations, key.id().as_bytes()), page.next);
     let rotations = page.items.iter().map(|view| RotationsListEntry::of(view, &key.arn)).collect();
     Ok(Output::of(&Rotations { rotations, rest }))
 }

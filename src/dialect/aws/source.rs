@@ -6,6 +6,7 @@
 use super::arn;
 use super::call::{Call, NamedKey, Naming};
 use super::error::{AwsError, Code};
+use super::input::missing;
 use crate::domain::envelope::Envelope;
 use crate::domain::id::KeyId;
 use crate::service::error::{Missing, ServiceError};
@@ -118,11 +119,7 @@ pub fn require_ciphertext(given: Option<&str>, ciphertext: Option<&[u8]>, ignore
 }
 
 fn missing_ciphertext() -> AwsError {
-    AwsError::new(
-        Code::Validation,
-        "1 validation error detected: Value null at 'ciphertextBlob' failed to satisfy constraint: Member must not be \
-         null",
-    )
+    missing("CiphertextBlob")
 }
 
 #[cfg(test)]

@@ -91,12 +91,13 @@ struct Tag<'a> {
 /// # Errors
 /// NotFoundException, InvalidMarkerException.
 pub async fn list_resource_tags(call: &Call<'_>, input: Input) -> Result<Output, AwsError> {
-    let wanted = lists::wanted_of_key(call, &input, List::Tags, lists::TAGS)?;
+    let wanted = lists::wanted_of_key(call, &input, List::Tags)?;
     let key = call.key(&input, "KeyId", Naming::IdOrArn).await?;
     let view = call.kms.key(&call.ctx, key.id()).await.map_err(|error| call.refused(error, &key))?;
     let (tags, next) = page(&view.key.tags, wanted)
         .ok_or_else(|| AwsError::new(Code::InvalidMarker, "The tag that the marker leads to is gone: list anew."))?;
-    Ok(Output::of(&Tags { tags, rest: Rest::of(List::Tags, key.id().as_bytes(), next) }))
+    let rest = Rest::of(lists::of(call, List::Tags, key.id().as_bytes()), next);
+    Ok(Output::of(&Tags { tags, rest }))
 }
 
 /// A page of tags, and where the next one begins: after the tag whose name hashes to the cursor's id. `None` if there
