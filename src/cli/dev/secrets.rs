@@ -58,6 +58,6 @@ async fn is_valid(kms: &Kms, administrator: &Principal, pair: &AccessKeyPair) ->
     let recognised = kms.directory().access_key(&pair.id).await.context("credentials")?;
     Ok(recognised.in_force().is_some_and(|key| {
         key.caller().principal_id == administrator.id
-            && bool::from(key.secret().as_slice().ct_eq(pair.secret.as_bytes()))
+            && bool::from(key.secret().as_bytes().ct_eq(pair.secret.as_bytes()))
     }))
 }
