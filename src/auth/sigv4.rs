@@ -203,3 +203,8 @@ fn arn_name(key: &AccessKey) -> Arc<str> {
         false => key.caller().principal_id.to_string().into(),
     }
 }
+
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod vectors;
