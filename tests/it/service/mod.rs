@@ -4,6 +4,7 @@
 mod access;
 mod aws_rules;
 mod aws_schedules;
+mod aliases;
 pub mod core;
 mod faulty_store;
 mod identity;
