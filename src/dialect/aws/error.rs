@@ -248,7 +248,7 @@ impl From<SignatureError> for AwsError {
             SignatureError::Missing => Code::MissingAuthenticationToken,
             SignatureError::Incomplete(_) => Code::IncompleteSignature,
             SignatureError::Invalid(_) => Code::InvalidSignature,
-            SignatureError::UnknownClient => Code::UnrecognizedClient,
+            SignatureError::UnknownClient | SignatureError::SessionToken => Code::UnrecognizedClient,
             SignatureError::Service(error) => return Self::unspecific(error.clone()),
         };
         Self::new(code, error.to_string())

@@ -63,7 +63,7 @@ async fn answer(deps: &AwsDeps, request: Request, notes: Option<&RequestNotes>) 
         notes.operation("aws", operation.map_or("unknown", Operation::name));
     }
     put_host(&mut head);
-    deps.signatures.look_at(&head)?;
+    deps.signatures.look_at(&head, head.extensions.get::<Peer>())?;
     let body = whole(body).await?;
     let signed = deps.signatures.verify(&head, &body, head.extensions.get::<Peer>()).await?;
     if let Some(notes) = notes {
