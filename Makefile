@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test fuzz bench bench-keys lint need-rust need-softhsm need-lint-parts
+.PHONY: help run test test-clients fuzz bench bench-keys lint need-rust need-softhsm need-lint-parts
 
 # Where `make run` keeps its token, database and credentials. Git ignores the default.
 DATA_DIR ?= data
@@ -12,14 +12,16 @@ PROFILE ?= dev
 ARGS ?=
 # Which tests: arguments of nextest or cargo test, such as T=decrypt or T="-E 'test(decrypt)'".
 T ?=
+# Which clients `make test-clients` runs: boto3, aws_cli, encryption_sdk, sops, tink. Empty: all.
+CLIENTS ?=
 # How long `make fuzz` fuzzes each entry point, and the name of one if it is to be the only one.
 FUZZ_SECONDS ?= 30
 FUZZ ?=
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo '  Variables: DATA_DIR=data PROFILE=dev|release ARGS="…" (run), T=filter (test),'
-	@echo '             FUZZ_SECONDS=30 FUZZ=name (fuzz)'
+	@echo '             CLIENTS="boto3 sops" (test-clients), FUZZ_SECONDS=30 FUZZ=name (fuzz)'
 
 run: need-rust need-softhsm ## Build and start `claviger dev` on a SoftHSM2 token in DATA_DIR
 	@exec cargo run --locked --profile '$(PROFILE)' --bin claviger -- dev --data-dir '$(DATA_DIR)' $(ARGS)
@@ -31,6 +33,9 @@ test: need-rust need-softhsm ## Install what the tests need and run them all
 	else \
 	  cargo build --locked --example p11shim && cargo test --locked --lib --bins --tests $(T); \
 	fi
+
+test-clients: need-rust need-softhsm ## Install AWS clients and run them against a server: boto3, AWS CLI, sops, …
+	@tests/clients/run $(CLIENTS)
 
 fuzz: need-rust ## Fuzz every parser with cargo-fuzz, on a nightly toolchain (says what is missing)
 	@FUZZ_SECONDS='$(FUZZ_SECONDS)' FUZZ='$(FUZZ)' fuzz/run

@@ -4,27 +4,8 @@
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 
-say() { printf '%s\n' "$*" >&2; }
-
-# Debian and Ubuntu only: installs packages as root or through sudo.
-apt_install() {
-    command -v apt-get >/dev/null && can_be_root || return 1
-    say "Installing: $*"
-    # The package lists of a fresh container are empty, those of a machine may be stale.
-    as_root apt-get install -y --no-install-recommends "$@" </dev/null >&2 ||
-        { as_root apt-get update </dev/null >&2 &&
-            as_root apt-get install -y --no-install-recommends "$@" </dev/null >&2; }
-}
-
-can_be_root() { [ "$(id -u)" -eq 0 ] || command -v sudo >/dev/null; }
-
-as_root() {
-    if [ "$(id -u)" -eq 0 ]; then
-        env DEBIAN_FRONTEND=noninteractive "$@"
-    else
-        sudo env DEBIAN_FRONTEND=noninteractive "$@"
-    fi
-}
+# shellcheck source=softhsm/apt.sh
+. "$here/apt.sh"
 
 has_compiler() { command -v cc >/dev/null; }
 

@@ -2,27 +2,49 @@
 //!
 //! In: head and body of a request. Out: who signed it, and for which region. Called by the AWS dialect before it looks at
 //! what the request asks for.
+//!
+//! A request is read strictly first (`claim`), so that nothing which could be read in two ways is taken. Its canonical form,
+//! and the rules of time and scope with AWS's texts, are the library's. HMAC is that of the rest of the program.
+
+mod authorization;
+mod canonical;
+mod claim;
+mod signing_key;
 
 use super::Peer;
 use super::attempts::FailedAttempts;
 use super::turns::Turns;
 use crate::domain::access::Caller;
-use crate::service::directory::Directory;
+use crate::domain::id::PrincipalId;
+use crate::service::directory::{AccessKey, Directory, Recognised};
 use crate::service::error::ServiceError;
 use crate::service::ports::Clock;
 use bytes::Bytes;
+use claim::{Claim, Rules, X_AMZ_TARGET};
+use http::HeaderName;
 use http::request::Parts;
+use scratchstack_aws_signature::SignatureOptions;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// The service in the credential scope of requests to a KMS.
 pub const SERVICE: &str = "kms";
+
+/// The header that names the operation.
+static REQUIRED: [HeaderName; 1] = [X_AMZ_TARGET];
+/// The longest name in an ARN of a user (IAM: 64 characters).
+const MAX_NAME: usize = 64;
+const MISMATCH: &str = "The request signature we calculated does not match the signature you provided. Check your AWS \
+                        Secret Access Key and signing method. Consult the service documentation for details.";
+const PRESIGNED: &str = "Presigned requests are not supported: sign the request in its Authorization header.";
+const QUERY: &str = "This service takes no query string: send the request to / alone.";
 
 /// A request whose signature is good.
 #[derive(Debug, Clone)]
 pub struct Signed {
     /// Who signed it.
     pub caller: Caller,
-    /// The caller's name as its ARN has it: the principal's name if `[\w+=,.@-]+` fits it, else its id.
+    /// The caller's name as its ARN has it: the principal's name if `[\w+=,.@-]{1,64}` fits it, else its id.
     pub name: Arc<str>,
     /// The region of the credential scope, one of those served.
     pub region: Arc<str>,
@@ -40,12 +62,29 @@ pub enum SignatureError {
     /// The signature is none of this request, or not for now, or not for this service and region; the text says which.
     #[error("{0}")]
     Invalid(String),
-    /// The access key is unknown, revoked or expired, or the request names a session, which is not known here.
+    /// The access key is unknown, revoked or expired.
     #[error("The security token included in the request is invalid.")]
     UnknownClient,
+    /// The request names a session, which is not known here. AWS's name for it is that of an unknown client.
+    #[error("Session tokens are not supported: sign with an access key, without the header X-Amz-Security-Token.")]
+    SessionToken,
     /// Too many failed attempts, or the directory cannot be asked.
     #[error(transparent)]
     Service(#[from] ServiceError),
+}
+
+impl SignatureError {
+    fn mismatch() -> Self {
+        Self::Invalid(MISMATCH.to_owned())
+    }
+
+    fn bug(cause: &dyn std::error::Error) -> Self {
+        Self::Service(ServiceError::Bug(format!("SigV4: {cause}")))
+    }
+
+    fn beyond_calendar() -> Self {
+        Self::Service(ServiceError::Bug("the clock is beyond all calendars".to_owned()))
+    }
 }
 
 /// What signatures are verified with.
@@ -58,7 +97,7 @@ pub struct SignatureParts {
     pub turns: Arc<Turns>,
     /// Time.
     pub clock: Arc<dyn Clock>,
-    /// The regions that are served.
+    /// The regions that are served, at least one.
     pub regions: Vec<String>,
 }
 
@@ -74,22 +113,98 @@ impl Signatures {
         Self { parts }
     }
 
-    /// Refuses what cannot be a signed request of this service, before its body is read.
+    /// Refuses what cannot be a signed request of this service, before its body is read, and counts it as a failed attempt.
     ///
     /// # Errors
-    /// As [`verify`](Self::verify).
-    pub fn look_at(&self, head: &Parts) -> Result<(), SignatureError> {
-        let _ = (&self.parts, head);
-        Err(SignatureError::Missing)
+    /// As [`verify`](Self::verify), but for what the access key decides.
+    pub fn look_at(&self, head: &Parts, peer: Option<&Peer>) -> Result<(), SignatureError> {
+        let address = peer.map(|peer| peer.address);
+        self.claim(head).map(drop).map_err(|error| self.refused(address, None, error))
     }
 
     /// Who signed the request.
     ///
     /// # Errors
-    /// [`SignatureError`].
+    /// [`SignatureError`]; [`ServiceError::Throttled`] in it instead of any other after too many failed attempts.
     pub async fn verify(&self, head: &Parts, body: &Bytes, peer: Option<&Peer>) -> Result<Signed, SignatureError> {
-        let _ = (body, peer);
-        self.look_at(head)?;
-        Err(SignatureError::Missing)
+        let address = peer.map(|peer| peer.address);
+        let claim = self.claim(head).map_err(|error| self.refused(address, None, error))?;
+        let key = match self.access_key(claim.credential.access_key_id, address).await? {
+            Recognised::InForce(key) => key,
+            Recognised::Refused(principal) => {
+                return Err(self.refused(address, principal, SignatureError::UnknownClient));
+            }
+        };
+        let principal = Some(key.caller().principal_id);
+        let signing_key = key.derived(claim.credential.scope, |secret| claim.signing_key(secret, SERVICE));
+        let signed = claim.require_signature(&signing_key, head, body, &self.rules());
+        signed.map_err(|error| self.refused(address, principal, error))?;
+        self.parts.directory.accepted(&key);
+        Ok(Signed { caller: key.caller().clone(), name: arn_name(&key), region: claim.credential.region.into() })
+    }
+
+    fn rules(&self) -> Rules<'_> {
+        let options = SignatureOptions::default();
+        Rules { service: SERVICE, regions: &self.parts.regions, required: &REQUIRED, options }
+    }
+
+    fn claim<'a>(&self, head: &'a Parts) -> Result<Claim<'a>, SignatureError> {
+        refuse_query(head)?;
+        let rules = self.rules();
+        let claim = Claim::read(head, &rules)?;
+        claim.check(&rules, self.parts.clock.now())?;
+        Ok(claim)
+    }
+
+    async fn access_key(&self, id: &str, address: Option<IpAddr>) -> Result<Recognised<AccessKey>, ServiceError> {
+        if let Some(key) = self.parts.directory.remembered_access_key(id) {
+            return Ok(Recognised::InForce(key));
+        }
+        let _turn = self.parts.turns.turn(address).await;
+        self.parts.directory.access_key(id).await
+    }
+
+    /// Counts a failed attempt, and says how it ends. What is our fault is none.
+    fn refused(
+        &self,
+        address: Option<IpAddr>,
+        principal: Option<PrincipalId>,
+        error: SignatureError,
+    ) -> SignatureError {
+        if matches!(error, SignatureError::Service(_)) {
+            return error;
+        }
+        match self.parts.attempts.failed(address, principal) {
+            ServiceError::Unauthenticated => error,
+            throttled => throttled.into(),
+        }
     }
 }
+
+/// Nothing of this protocol is in a query, except a signature of the other form.
+fn refuse_query(head: &Parts) -> Result<(), SignatureError> {
+    let query = head.uri.query().unwrap_or_default();
+    if query.split('&').any(|pair| is_of_presigned(pair.split('=').next().unwrap_or_default())) {
+        return Err(SignatureError::Incomplete(PRESIGNED.to_owned()));
+    }
+    if query.is_empty() { Ok(()) } else { Err(SignatureError::Incomplete(QUERY.to_owned())) }
+}
+
+fn is_of_presigned(name: &str) -> bool {
+    name.eq_ignore_ascii_case("X-Amz-Algorithm") || name.eq_ignore_ascii_case("X-Amz-Signature")
+}
+
+/// What a user is called in an ARN (IAM: letters, digits and `_+=,.@-`).
+fn arn_name(key: &AccessKey) -> Arc<str> {
+    let name = key.principal_name();
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"_+=,.@-".contains(&byte);
+    match (1..=MAX_NAME).contains(&name.len()) && name.bytes().all(fits) {
+        true => Arc::clone(name),
+        false => key.caller().principal_id.to_string().into(),
+    }
+}
+
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod vectors;

@@ -147,7 +147,7 @@ mod tests {
             ("CLAVIGER_SERVER__REFLECTION", "false"),
             ("CLAVIGER_SERVER__LISTEN", ""),
             ("CLAVIGER_TOKEN__LABEL", "0042"),
-            ("CLAVIGER_AWS__EXTRA_REGIONS", "eu-west-1,kr-1"),
+            ("CLAVIGER_AWS__EXTRA_REGIONS", "eu-west-1,kr-central-1"),
             ("CLAVIGER_LOG__FORMAT", "text"),
             ("CLAVIGER_CLOCK__MAX_LEAP", "0"),
         ];
@@ -156,7 +156,7 @@ mod tests {
         assert!(!settings.server.reflection);
         assert_eq!(settings.server.listen, Listen(None));
         assert_eq!(settings.token.label, "0042");
-        assert_eq!(settings.aws.extra_regions.0, ["eu-west-1", "kr-1"]);
+        assert_eq!(settings.aws.extra_regions.0, ["eu-west-1", "kr-central-1"]);
         assert_eq!(settings.log.format, LogFormat::Text);
         assert_eq!(settings.clock.max_leap.0, Duration::ZERO);
     }

@@ -173,9 +173,9 @@ pub struct Clock {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Aws {
-    /// The region of keys that other interfaces make. It is stored with them and used nowhere yet.
+    /// The region of keys that other interfaces make, and one that requests may be signed for.
     pub region: String,
-    /// Further regions that requests may be signed for. No effect yet.
+    /// Further regions that requests may be signed for. A key belongs to the region that it was made in.
     pub extra_regions: TextList,
 }
 

@@ -2,6 +2,9 @@
 
 pub mod aws;
 pub mod native;
+pub mod page_token;
+pub mod unambiguous;
+pub mod wiped;
 pub mod yandex;
 
 /// The id of a request, as it stands in logs and in `x-request-id` of the answer. A middleware of the server

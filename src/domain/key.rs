@@ -2,7 +2,7 @@
 
 use super::Dialect;
 use super::algorithm::Algorithm;
-use super::error::StateError;
+use super::error::{StateError, ValueError};
 use super::id::{FolderId, KeyId, MaterialId};
 use super::schedule::RotationSchedule;
 use super::text::{Description, Labels, Name};
@@ -11,6 +11,9 @@ use super::version::KeyVersion;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
+
+/// Most tags of one key.
+pub const MAX_TAGS: usize = 50;
 
 /// What a key is switched to while it is not being deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -128,7 +131,7 @@ impl Key {
     pub const fn is_hidden_in(&self, dialect: Dialect) -> bool {
         match self.state {
             KeyState::Live { .. } => false,
-            KeyState::PendingDeletion { .. } => matches!(dialect, Dialect::Yandex),
+            KeyState::PendingDeletion { .. } => !dialect.shows_pending_deletion(),
             KeyState::Deleted { .. } => true,
         }
     }
@@ -153,6 +156,20 @@ impl Key {
         Ok(Self { state: KeyState::Live { switch }, ..self })
     }
 
+    /// The key without the tags that are named in `remove`, and then with those of `set`, which replace tags of the same
+    /// names. Removing a tag that is not there changes nothing.
+    ///
+    /// # Errors
+    /// [`ValueError::TooMany`] if it had more than [`MAX_TAGS`] then.
+    pub fn tagged(mut self, set: BTreeMap<String, String>, remove: &[String]) -> Result<Self, ValueError> {
+        for name in remove {
+            self.tags.remove(name);
+        }
+        self.tags.extend(set);
+        check_tags(&self.tags)?;
+        Ok(self)
+    }
+
     /// The key after a caller asked for a rotation and `version` was made for it.
     ///
     /// # Errors
@@ -161,6 +178,12 @@ impl Key {
         self.require_active()?;
         let rotation = self.rotation.map(|schedule| schedule.after_manual_rotation(version.created_at));
         Ok(self.with_newest(version, rotation))
+    }
+
+    /// Whether the schedule is going to rotate the key within `period` from `now`, or is overdue.
+    #[must_use]
+    pub fn rotation_is_imminent(&self, now: Timestamp, period: Duration) -> bool {
+        !period.is_zero() && self.rotation_is_due(now.plus(period))
     }
 
     /// Whether the schedule asks for a rotation now.
@@ -252,4 +275,15 @@ impl Key {
             KeyState::Deleted { .. } => Err(StateError::KeyDeleted),
         }
     }
+}
+
+/// Checks that a key may have these tags.
+///
+/// # Errors
+/// [`ValueError::TooMany`] above [`MAX_TAGS`].
+pub fn check_tags(tags: &BTreeMap<String, String>) -> Result<(), ValueError> {
+    if tags.len() > MAX_TAGS {
+        return Err(ValueError::TooMany { field: "tags", limit: MAX_TAGS });
+    }
+    Ok(())
 }

@@ -33,3 +33,15 @@ pub enum Dialect {
     /// Ncloud KMS (REST).
     Ncloud,
 }
+
+impl Dialect {
+    /// Whether keys that are pending deletion are shown. The native dialect hides them from the moment their deletion is
+    /// requested.
+    #[must_use]
+    pub const fn shows_pending_deletion(self) -> bool {
+        match self {
+            Self::Yandex => false,
+            Self::Aws | Self::Ncloud => true,
+        }
+    }
+}

@@ -29,14 +29,23 @@ impl RotationSchedule {
         Ok(Self { period, next_rotation_at: rotated_at.plus(period), owner: Dialect::Yandex })
     }
 
-    /// A schedule of the AWS dialect: the first rotation is due one period after `now`, also where only the period is
-    /// changed.
+    /// A schedule of the AWS dialect: the first rotation is due one period after `now`, when rotation is enabled
+    /// (`RotationPeriodInDays` of `EnableKeyRotation`), also where only the period is changed.
     ///
     /// # Errors
     /// [`ValueError::RotationPeriod`] if `period` is below `min` or above [`MAX_PERIOD`].
     pub fn aws(period: Duration, now: Timestamp, min: Duration) -> Result<Self, ValueError> {
         let schedule = Self::native(period, now, min)?;
         Ok(Self { owner: Dialect::Aws, ..schedule })
+    }
+
+    /// The schedule if `before` is another one, and `before` itself if it has the same owner and period.
+    ///
+    /// For schedules that begin when they are set: AWS does not say what becomes of the date when rotation is enabled
+    /// again as it was. A tool that does so on each of its runs must not put the rotation off each time.
+    #[must_use]
+    pub fn unless_set_again(self, before: Option<Self>) -> Self {
+        before.filter(|before| (before.owner, before.period) == (self.owner, self.period)).unwrap_or(self)
     }
 
     /// The schedule after a rotation that a caller asked for at `now`.

@@ -4,7 +4,10 @@
 use super::leftover::Leftover;
 use crate::auth::Peer;
 use crate::dialect::RequestId;
+use crate::dialect::aws::error::{AwsError, Code as AwsCode};
+use crate::dialect::aws::gate::is_aws;
 use crate::dialect::yandex::errors::{WireError, rest_response};
+use crate::dialect::yandex::gate::is_grpc;
 use crate::service::ports::IdSource;
 use crate::telemetry::{RequestNotes, Stopwatch, metrics};
 use axum::Router;
@@ -12,7 +15,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use http::{HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderName, HeaderValue, StatusCode};
 use std::any::Any;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -21,6 +24,8 @@ use tonic::Code;
 use tower_http::catch_panic::CatchPanicLayer;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// The same id where clients of AWS look for it.
+const X_AMZN_REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 const MAX_REQUEST_ID_BYTES: usize = 64;
 
 /// What the frame needs.
@@ -36,6 +41,36 @@ pub fn around(router: Router, edge: Edge) -> Router {
     router.layer(CatchPanicLayer::custom(panicked)).layer(from_fn_with_state(Arc::new(edge), handle))
 }
 
+/// How a request is answered where no dialect could.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// gRPC: trailers only.
+    Grpc,
+    /// REST: a JSON body.
+    Rest,
+    /// AWS: JSON 1.1.
+    Aws,
+}
+
+impl Form {
+    fn of(request: &Request) -> Self {
+        if is_grpc(request.headers()) {
+            Self::Grpc
+        } else if is_aws(request) {
+            Self::Aws
+        } else {
+            Self::Rest
+        }
+    }
+}
+
+/// Why no dialect answered.
+#[derive(Debug, Clone, Copy)]
+enum Failure {
+    Panicked,
+    TooSlow,
+}
+
 /// Marks the answer of a request whose code panicked.
 #[derive(Clone)]
 struct Panicked;
@@ -49,9 +84,10 @@ fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
 
 async fn handle(State(edge): State<Arc<Edge>>, mut request: Request, next: Next) -> Response {
     let watch = Stopwatch::start();
-    let id = request_id(&request, edge.ids.as_ref());
+    let form = Form::of(&request);
+    let grpc = form == Form::Grpc;
+    let id = request_id(&request, form, edge.ids.as_ref());
     let notes = RequestNotes::default();
-    let grpc = is_grpc(&request);
     let quiet = matches!(request.uri().path(), "/healthz" | "/readyz" | "/metrics");
     let method = request.method().clone();
     let source = request.extensions().get::<Peer>().map(|peer| peer.address);
@@ -61,13 +97,14 @@ async fn handle(State(edge): State<Arc<Edge>>, mut request: Request, next: Next)
     let (request, leftover) = if grpc { (request, Leftover::default()) } else { Leftover::of(request) };
     let answered = tokio::time::timeout(edge.request_timeout, next.run(request)).await;
     let mut response = match answered {
-        Ok(response) if response.extensions().get::<Panicked>().is_some() => {
-            failure(grpc, Code::Internal, "internal error", &id)
-        }
+        Ok(response) if response.extensions().get::<Panicked>().is_some() => failure(form, Failure::Panicked, &id),
         Ok(response) => response,
-        Err(_) => failure(grpc, Code::DeadlineExceeded, "the request took too long", &id),
+        Err(_) => failure(form, Failure::TooSlow, &id),
     };
     if let Ok(value) = HeaderValue::from_str(&id) {
+        if form == Form::Aws {
+            response.headers_mut().insert(X_AMZN_REQUEST_ID, value.clone());
+        }
         response.headers_mut().insert(REQUEST_ID, value);
     }
     record(&Record { id: &id, method: method.as_str(), source, grpc, quiet }, &notes, &response, watch.elapsed());
@@ -75,27 +112,29 @@ async fn handle(State(edge): State<Arc<Edge>>, mut request: Request, next: Next)
     response
 }
 
-/// The client's id if it is one that a log bears, else a new one.
-fn request_id(request: &Request, ids: &dyn IdSource) -> String {
+/// The client's id if it is one that a log bears, else a new one. Clients of AWS are told UUIDs, so theirs must be one.
+fn request_id(request: &Request, form: Form, ids: &dyn IdSource) -> String {
     let sane = |id: &&str| {
         let fits = (1..=MAX_REQUEST_ID_BYTES).contains(&id.len());
         fits && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
     };
+    let is_uuid = |id: &&str| id.len() == 36 && uuid::Uuid::try_parse(id).is_ok();
     let given = request.headers().get(REQUEST_ID).and_then(|value| value.to_str().ok());
-    given.filter(sane).map_or_else(|| uuid::Uuid::from_bytes(ids.id()).to_string(), str::to_owned)
-}
-
-fn is_grpc(request: &Request) -> bool {
-    let content_type = request.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
-    content_type.is_some_and(|value| value.starts_with(b"application/grpc"))
+    let given = given.filter(sane).filter(|id| form != Form::Aws || is_uuid(id));
+    given.map_or_else(|| uuid::Uuid::from_bytes(ids.id()).to_string(), str::to_owned)
 }
 
 /// The answer where no dialect could give one.
-fn failure(grpc: bool, code: Code, message: &'static str, request_id: &str) -> Response {
-    if grpc {
-        return tonic::Status::new(code, message).into_http::<Body>();
+fn failure(form: Form, failure: Failure, request_id: &str) -> Response {
+    let (code, aws, message) = match failure {
+        Failure::Panicked => (Code::Internal, AwsCode::KMSInternal, "internal error"),
+        Failure::TooSlow => (Code::DeadlineExceeded, AwsCode::DependencyTimeout, "the request took too long"),
+    };
+    match form {
+        Form::Grpc => tonic::Status::new(code, message).into_http::<Body>(),
+        Form::Rest => rest_response(&WireError::new(code, message), &RequestId(request_id.to_owned())),
+        Form::Aws => AwsError::new(aws, message).into_response(),
     }
-    rest_response(&WireError::new(code, message), &RequestId(request_id.to_owned()))
 }
 
 struct Record<'a> {
@@ -150,7 +189,17 @@ fn record(request: &Record<'_>, notes: &RequestNotes, response: &Response, laten
 
 /// Whether an operation uses keys rather than manages them.
 fn uses_keys(operation: &str) -> bool {
-    matches!(operation, "Encrypt" | "Decrypt" | "ReEncrypt" | "GenerateDataKey")
+    matches!(
+        operation,
+        "Encrypt"
+            | "Decrypt"
+            | "ReEncrypt"
+            | "GenerateDataKey"
+            | "GenerateDataKeyWithoutPlaintext"
+            | "GenerateDataKeyPair"
+            | "GenerateDataKeyPairWithoutPlaintext"
+            | "GenerateRandom"
+    )
 }
 
 /// The gRPC code of a gRPC answer, which is in its head unless the call went well; else the HTTP status.

@@ -66,6 +66,14 @@ impl Kms {
         self.change_bindings(ctx, scope, kind, |current| current.changed(deltas.iter().cloned())).await
     }
 
+    /// Whether the caller may replace the bindings of a key, in whatever state it is. Changes nothing.
+    ///
+    /// # Errors
+    /// [`ServiceError::NotFound`], [`ServiceError::Denied`], and those of the store.
+    pub async fn may_set_bindings(&self, ctx: &RequestContext, key_id: KeyId) -> Result<(), ServiceError> {
+        self.on_key(ctx, Permission::SetBindings, key_id, |_| async { Ok(()) }).await
+    }
+
     async fn change_bindings(
         &self,
         ctx: &RequestContext,

@@ -1,11 +1,12 @@
-//! What all changes of a key have in common: read the rows anew under the key's lock, decide, commit, and
+//! What all changes of a key have in common: read the rows anew under the key's lock, decide again, commit, and
 //! drop what memory holds of them. And what is done where another change of the same rows came first.
 
 use super::error::{Missing, ServiceError};
 use super::key_cache::KeyLock;
 use super::kms::Kms;
-use super::ports::{Change, Stored};
+use super::ports::{Change, KeyRecord, Stored};
 use super::request::RequestContext;
+use crate::domain::access::{Grants, Permission};
 use crate::domain::id::{KeyId, MaterialId, OperationId, PrincipalId};
 use crate::domain::key::Key;
 use crate::domain::operation::{KeyView, Operation, OperationKind, Snapshot, VersionView};
@@ -33,7 +34,35 @@ where
     change().await
 }
 
+/// A key that nobody else changes, as it is stored now.
+pub(super) struct LockedKey {
+    /// Keeps others away.
+    pub lock: KeyLock,
+    /// The key.
+    pub key: Stored<Key>,
+    /// Its primary version.
+    pub primary: KeyVersion,
+}
+
 impl Kms {
+    /// Waits for the key's lock, reads the key anew and decides once more: those ahead may have taken the caller's role,
+    /// have hidden the key or changed its state, and their callers were told that this binds.
+    ///
+    /// # Errors
+    /// [`ServiceError::NotFound`] and [`ServiceError::Denied`], as without the lock, and those of the store.
+    pub(super) async fn locked_key(
+        &self,
+        ctx: &RequestContext,
+        permission: Permission,
+        key_id: KeyId,
+    ) -> Result<LockedKey, ServiceError> {
+        let lock = self.cache.lock(key_id).await;
+        let missing = || ServiceError::NotFound { what: Missing::Key, id: key_id.to_string() };
+        let KeyRecord { key, primary, bindings } = self.store.key_record(key_id).await?.ok_or_else(missing)?;
+        self.require_on_key(ctx, permission, &key.value, &Grants::of(&bindings)).await?;
+        Ok(LockedKey { lock, key, primary: primary.version.value })
+    }
+
     /// The key as it is stored now.
     pub(super) async fn stored_key(&self, id: KeyId) -> Result<Stored<Key>, ServiceError> {
         let missing = || ServiceError::NotFound { what: Missing::Key, id: id.to_string() };
@@ -61,10 +90,10 @@ impl Kms {
         version_id: Option<MaterialId>,
         changes: Vec<Change>,
     ) -> Result<(), ServiceError> {
-        let (store, cache) = (Arc::clone(&self.store), Arc::clone(&self.cache));
+        let (names, cache) = (Arc::clone(&self.names), Arc::clone(&self.cache));
         let schedule_changed = Arc::clone(&self.schedule_changed);
         let committed = tokio::spawn(async move {
-            let result = store.commit(changes).await;
+            let result = names.commit(changes).await;
             // After a failure too: an error may hide a commit that was made.
             cache.forget(key_id, version_id);
             schedule_changed.notify_one();

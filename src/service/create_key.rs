@@ -4,23 +4,26 @@ use super::error::ServiceError;
 use super::kms::Kms;
 use super::ports::{Change, RememberedRequest};
 use super::request::{CreateKey, Idempotency, RequestContext};
+use crate::domain::Dialect;
 use crate::domain::access::Permission;
 use crate::domain::id::{KeyId, MaterialId, OperationId};
-use crate::domain::key::{Key, KeyState, Switch};
+use crate::domain::key::{Key, KeyState, Switch, check_tags};
 use crate::domain::operation::{KeyView, Operation, OperationKind, Snapshot};
 use crate::domain::schedule::RotationSchedule;
 use crate::domain::time::Timestamp;
 use crate::domain::version::{KeyVersion, VersionOrigin};
 use std::time::Duration;
 
+/// The shortest pending window of AWS (`PendingWindowInDays` of `ScheduleKeyDeletion`).
+const AWS_MIN_DESTRUCTION_WAIT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// How long a create request with an idempotency key is remembered.
 const REMEMBERED: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl Kms {
-    /// Creates a key. A repeated idempotency key gets the first answer again.
+    /// Creates a key, in the region that the request was made to. A repeated idempotency key gets the first answer again.
     ///
     /// # Errors
-    /// [`ServiceError::Value`] for a rotation period out of range, [`ServiceError::Invalid`] for an
+    /// [`ServiceError::Value`] for a rotation period out of range or too many tags, [`ServiceError::Invalid`] for an
     /// idempotency key that came with another request, and those of token and store.
     pub async fn create_key(&self, ctx: &RequestContext, request: CreateKey) -> Result<Operation, ServiceError> {
         let folder_id = request.folder_id;
@@ -55,10 +58,8 @@ impl Kms {
 
     async fn create(&self, ctx: &RequestContext, request: CreateKey) -> Result<Operation, ServiceError> {
         let now = self.clock.now();
-        let rotation = request
-            .rotation_period
-            .map(|period| RotationSchedule::native(period, now, self.settings.min_rotation_period))
-            .transpose()?;
+        let rotation = request.rotation_period.map(|period| self.schedule_of(ctx.dialect, period, now)).transpose()?;
+        check_tags(&request.tags)?;
         let key_id = KeyId::from_bytes(self.ids.id());
         let sealed = self.generate_material(key_id, request.algorithm).await?;
         let primary = self.version(key_id, 1, request.algorithm, VersionOrigin::Creation, sealed.id, now);
@@ -68,7 +69,7 @@ impl Kms {
             created_by_dialect: ctx.dialect,
             key_tag: key_id.simple(),
             key_name: None,
-            region: self.settings.region.clone(),
+            region: ctx.region.as_deref().map_or_else(|| self.settings.region.clone(), str::to_owned),
             name: request.name,
             description: request.description,
             labels: request.labels,
@@ -81,7 +82,7 @@ impl Kms {
             rotated_at: now,
             rotation,
             deletion_protection: request.deletion_protection,
-            min_destruction_wait: self.settings.min_version_pending_period,
+            min_destruction_wait: self.min_destruction_wait(ctx.dialect),
         };
         let view = KeyView { key: key.clone(), primary: primary.clone() };
         let operation = self.operation_record(
@@ -99,6 +100,32 @@ impl Kms {
         self.store.commit(changes).await?;
         self.schedule_changed.notify_one();
         Ok(operation)
+    }
+
+    /// The shortest wait before anything of a key is destroyed that was made in this dialect. It stays the key's,
+    /// whichever dialect asks later.
+    const fn min_destruction_wait(&self, dialect: Dialect) -> Duration {
+        match dialect {
+            Dialect::Yandex => self.settings.min_version_pending_period,
+            Dialect::Aws => AWS_MIN_DESTRUCTION_WAIT,
+            Dialect::Ncloud => Duration::ZERO,
+        }
+    }
+
+    /// The schedule of a key that is not rotated automatically so far, or was set up in another dialect: by the rules of
+    /// the dialect that asks, for a key whose newest version was made at `rotated_at`.
+    pub(super) fn schedule_of(
+        &self,
+        dialect: Dialect,
+        period: Duration,
+        rotated_at: Timestamp,
+    ) -> Result<RotationSchedule, ServiceError> {
+        let min = self.settings.min_rotation_period;
+        match dialect {
+            Dialect::Yandex => Ok(RotationSchedule::native(period, rotated_at, min)?),
+            Dialect::Aws => Ok(RotationSchedule::aws(period, self.clock.now(), min)?),
+            Dialect::Ncloud => Err(ServiceError::NotImplemented("rotation by the rules of the Ncloud dialect")),
+        }
     }
 
     fn remember(&self, ctx: &RequestContext, client: Idempotency, operation_id: OperationId, now: Timestamp) -> Change {

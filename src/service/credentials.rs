@@ -111,8 +111,8 @@ impl Kms {
                 (stored, ShownSecret::ApiToken(text))
             }
             NewCredential::AccessKey => {
-                let (stored, text) = self.new_access_key(id).await?;
-                (stored, ShownSecret::AccessKey(text))
+                let (access_key_id, sealed, text) = self.new_access_key(id).await?;
+                (CredentialSecret::AccessKey { access_key_id, sealed }, ShownSecret::AccessKey(text))
             }
             NewCredential::Certificate { spki_sha256, .. } => {
                 (CredentialSecret::CertificateSha256(spki_sha256), ShownSecret::None)

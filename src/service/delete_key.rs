@@ -1,5 +1,6 @@
 //! Deleting a key, and taking that back.
 
+use super::change::LockedKey;
 use super::error::ServiceError;
 use super::kms::Kms;
 use super::ports::Stored;
@@ -26,7 +27,7 @@ impl Kms {
     ) -> Result<Operation, ServiceError> {
         let wait = wait.unwrap_or(self.settings.key_deletion_period);
         self.on_key(ctx, Permission::DeleteKey, key_id, |_| {
-            self.change_deletion(ctx, key_id, OperationKind::DeleteKey, move |key| {
+            self.change_deletion(ctx, Permission::DeleteKey, key_id, OperationKind::DeleteKey, move |key| {
                 key.deletion_requested(self.clock.now(), wait)
             })
         })
@@ -44,7 +45,8 @@ impl Kms {
         switch: Option<Switch>,
     ) -> Result<Operation, ServiceError> {
         self.on_key(ctx, Permission::RestoreKey, key_id, |_| {
-            self.change_deletion(ctx, key_id, OperationKind::RestoreKey, move |key| key.restored(switch))
+            let restored = move |key: Key| key.restored(switch);
+            self.change_deletion(ctx, Permission::RestoreKey, key_id, OperationKind::RestoreKey, restored)
         })
         .await
     }
@@ -52,13 +54,13 @@ impl Kms {
     async fn change_deletion(
         &self,
         ctx: &RequestContext,
+        permission: Permission,
         key_id: KeyId,
         kind: OperationKind,
         change: impl FnOnce(Key) -> Result<Key, StateError>,
     ) -> Result<Operation, ServiceError> {
-        let lock = self.cache.lock(key_id).await;
-        let Stored { value, row_seq } = self.stored_key(key_id).await?;
-        let primary = self.stored_version(key_id, value.primary_version).await?.value;
+        let LockedKey { lock, key: Stored { value, row_seq }, primary } =
+            self.locked_key(ctx, permission, key_id).await?;
         let changed = Stored { value: change(value)?, row_seq };
         self.commit_key_change(ctx, lock, changed, primary, kind).await
     }

@@ -26,8 +26,8 @@ impl Kms {
         pending_period: Option<Duration>,
     ) -> Result<Operation, ServiceError> {
         self.on_key(ctx, Permission::DestroyVersion, key_id, |_| async move {
-            let lock = self.cache.lock(key_id).await;
-            let key = self.stored_key(key_id).await?.value;
+            let locked = self.locked_key(ctx, Permission::DestroyVersion, key_id).await?;
+            let (lock, key) = (locked.lock, locked.key.value);
             key.require_live()?;
             let Stored { value, row_seq } = self.stored_version(key_id, version_id).await?;
             let floor = key.min_destruction_wait;
@@ -54,8 +54,8 @@ impl Kms {
         version_id: MaterialId,
     ) -> Result<Operation, ServiceError> {
         self.on_key(ctx, Permission::DestroyVersion, key_id, |_| async move {
-            let lock = self.cache.lock(key_id).await;
-            let key = self.stored_key(key_id).await?.value;
+            let locked = self.locked_key(ctx, Permission::DestroyVersion, key_id).await?;
+            let (lock, key) = (locked.lock, locked.key.value);
             key.require_live()?;
             let Stored { value, row_seq } = self.stored_version(key_id, version_id).await?;
             let changed = Stored { value: value.cancel_destruction()?, row_seq };

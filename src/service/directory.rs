@@ -6,6 +6,10 @@
 //! Only what is in force is kept in memory: whatever else is presented (unknown, revoked, expired, of a deleted
 //! principal) takes the same way through the database every time, and can push nothing out of memory.
 
+mod access_key;
+
+pub use access_key::{AccessKey, DerivedKey};
+
 use super::error::ServiceError;
 use super::identity::LoginToken;
 use super::last_uses::{LastUse, LastUses};
@@ -17,8 +21,8 @@ use super::stale::Stale;
 use crate::domain::access::{Caller, Grants};
 use crate::domain::id::{CredentialId, PrincipalId};
 use crate::domain::time::Timestamp;
+use access_key::Opened;
 use moka::sync::Cache;
-use std::fmt;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Mutex, OnceCell, OwnedMutexGuard, RwLock, Semaphore};
@@ -71,9 +75,11 @@ pub struct Directory {
 struct Entry {
     record: CredentialRecord,
     caller: Caller,
+    /// The principal's name.
+    name: Arc<str>,
     last_use: LastUse,
     /// The secret of an access key pair, once it was needed.
-    secret: OnceCell<Zeroizing<Vec<u8>>>,
+    secret: OnceCell<Arc<Opened>>,
 }
 
 /// What was found under the name that a request gave.
@@ -109,21 +115,6 @@ pub struct LoginKey {
     pub caller: Caller,
     /// SubjectPublicKeyInfo, DER.
     pub spki: Vec<u8>,
-}
-
-/// An access key pair that is in force.
-pub struct AccessKey {
-    /// Who signs with it.
-    pub caller: Caller,
-    /// The secret, 40 characters.
-    pub secret: Zeroizing<Vec<u8>>,
-    entry: Arc<Entry>,
-}
-
-impl fmt::Debug for AccessKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AccessKey").field("caller", &self.caller).finish_non_exhaustive()
-    }
 }
 
 impl LoginKey {
@@ -252,14 +243,25 @@ impl Directory {
         let CredentialSecret::AccessKey { sealed, .. } = &entry.record.secret else {
             return Ok(Recognised::Refused(None));
         };
-        let open = || self.token.open_secret(entry.record.id, sealed.clone());
-        let secret = entry.secret.get_or_try_init(open).await?.clone();
-        Ok(Recognised::InForce(AccessKey { caller: entry.caller.clone(), secret, entry: Arc::clone(&entry) }))
+        let open = async || {
+            let secret = self.token.open_secret(entry.record.id, sealed.clone()).await?;
+            Ok::<_, ServiceError>(Arc::new(Opened::new(secret)))
+        };
+        let opened = Arc::clone(entry.secret.get_or_try_init(open).await?);
+        Ok(Recognised::InForce(AccessKey::new(opened, entry)))
+    }
+
+    /// As [`access_key`](Self::access_key), if memory has it with its secret and says that it is in force.
+    #[must_use]
+    pub fn remembered_access_key(&self, access_key_id: &str) -> Option<AccessKey> {
+        let entry = self.remembered(&CredentialLookup::AccessKeyId(access_key_id.to_owned()))?;
+        let opened = Arc::clone(entry.secret.get()?);
+        Some(AccessKey::new(opened, entry))
     }
 
     /// Takes note that a request was signed with this access key.
     pub fn accepted(&self, key: &AccessKey) {
-        self.note_use(&key.entry);
+        self.note_use(key.entry());
     }
 
     /// When credentials were used, as far as it is not written down.
@@ -339,7 +341,8 @@ impl Directory {
             credential_id: record.id,
             folder_id: principal.folder_id,
         };
-        let entry = Arc::new(Entry { record, caller, last_use: LastUse::default(), secret: OnceCell::new() });
+        let name = principal.name.into();
+        let entry = Arc::new(Entry { record, caller, name, last_use: LastUse::default(), secret: OnceCell::new() });
         self.credentials.insert(lookup, Arc::clone(&entry));
         Ok(Found::InForce(entry))
     }

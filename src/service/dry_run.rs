@@ -1,17 +1,78 @@
 //! Whether a use of keys would succeed.
 
 use super::error::ServiceError;
+use super::key_cache::KeyEntry;
 use super::kms::Kms;
-use super::request::{DryRun, RequestContext};
+use super::material::usable;
+use super::request::{DryDecrypt, DryRun, RequestContext};
+use crate::domain::access::Permission;
+use crate::domain::id::KeyId;
 
 impl Kms {
     /// Checks a use of one or two keys in the order in which it would be made: who may do it, the state of keys and
-    /// versions, and, where asked for, whether a ciphertext decrypts. Encrypts nothing and counts no invocation.
+    /// versions, and, where asked for, whether a ciphertext decrypts. Encrypts nothing and counts no invocation, so that
+    /// a key version that has encrypted as often as it may is not noticed.
     ///
     /// # Errors
-    /// Those with which the use itself would end.
+    /// Those with which the use itself would end, and [`ServiceError::Invalid`] for a use of no key.
     pub async fn dry_run(&self, ctx: &RequestContext, request: DryRun) -> Result<(), ServiceError> {
-        let _ = (ctx, request);
-        Err(ServiceError::NotImplemented("dry runs"))
+        match request {
+            DryRun { decrypt: Some(source), encrypt: Some(key_id) } => self.dry_re_encrypt(ctx, source, key_id).await,
+            DryRun { decrypt: Some(source), encrypt: None } => self.dry_decrypt(ctx, source).await,
+            DryRun { decrypt: None, encrypt: Some(key_id) } => self.dry_encrypt(ctx, key_id).await,
+            DryRun { decrypt: None, encrypt: None } => {
+                self.limits.count_request(ctx.caller.principal_id)?;
+                Err(ServiceError::Invalid("a dry run needs a key".into()))
+            }
+        }
+    }
+
+    async fn dry_encrypt(&self, ctx: &RequestContext, key_id: KeyId) -> Result<(), ServiceError> {
+        self.on_key(ctx, Permission::Encrypt, key_id, |entry| async move {
+            entry.key.require_active()?;
+            usable(&entry.primary).map(drop)
+        })
+        .await
+    }
+
+    async fn dry_decrypt(&self, ctx: &RequestContext, source: DryDecrypt) -> Result<(), ServiceError> {
+        self.on_key(ctx, Permission::Decrypt, source.key_id(), |entry| async move {
+            entry.key.require_active()?;
+            self.opens(&entry, &source).await
+        })
+        .await
+    }
+
+    async fn dry_re_encrypt(
+        &self,
+        ctx: &RequestContext,
+        source: DryDecrypt,
+        key_id: KeyId,
+    ) -> Result<(), ServiceError> {
+        let wanted = [(Permission::Encrypt, key_id), (Permission::Decrypt, source.key_id())];
+        self.on_two_keys(ctx, wanted, |target, origin| async move {
+            target.key.require_active()?;
+            origin.key.require_active()?;
+            self.opens(&origin, &source).await?;
+            usable(&target.primary).map(drop)
+        })
+        .await
+    }
+
+    async fn opens(&self, entry: &KeyEntry, source: &DryDecrypt) -> Result<(), ServiceError> {
+        match source {
+            DryDecrypt::Key(_) => Ok(()),
+            DryDecrypt::Ciphertext(source) => self.open(entry, &source.context, &source.ciphertext).await.map(drop),
+        }
+    }
+}
+
+impl DryDecrypt {
+    /// The key that would decrypt.
+    const fn key_id(&self) -> KeyId {
+        match self {
+            Self::Key(key_id) => *key_id,
+            Self::Ciphertext(source) => source.key_id,
+        }
     }
 }

@@ -5,6 +5,7 @@ use super::error::{Missing, ServiceError};
 use super::invocations::Invocations;
 use super::key_cache::{KeyCache, KeyEntry};
 use super::limits::Limits;
+use super::names::Names;
 use super::ports::{BindingScope, Clock, IdSource, Store, Token};
 use super::request::RequestContext;
 use crate::domain::access::{AccessContext, Decision, Grants, Grounds, Level, Permission, Resource, authorise};
@@ -81,6 +82,7 @@ pub struct Kms {
     pub(super) settings: KmsSettings,
     pub(super) directory: Arc<Directory>,
     pub(super) cache: Arc<KeyCache>,
+    pub(super) names: Arc<Names>,
     pub(super) limits: Limits,
     pub(super) invocations: Arc<Invocations>,
     pub(super) clock_guard: super::clock_guard::ClockGuard,
@@ -112,6 +114,7 @@ impl Kms {
                 Arc::clone(&invocations),
                 parts.settings.cached_keys,
             )),
+            names: Arc::new(Names::new(Arc::clone(&parts.store), parts.settings.cached_keys)),
             limits: Limits::new(&parts.settings.access, &parts.clock),
             invocations,
             clock_guard: super::clock_guard::ClockGuard::new(parts.settings.max_clock_leap),
@@ -139,8 +142,8 @@ impl Kms {
         &self.token
     }
 
-    /// Runs a use case on one key: finds the key, authorises, acts. Keys that the caller may not know of,
-    /// and keys that the dialect hides, end exactly as unknown ones.
+    /// Runs a use case on one key: finds the key, authorises, acts. Keys that the caller may not know of, keys that the
+    /// dialect hides and keys of other regions end exactly as unknown ones.
     ///
     /// Every frame, and every use case without one, counts the request before anything else, so that refused ones count
     /// too.
@@ -183,7 +186,7 @@ impl Kms {
     }
 
     /// The key, if the caller may do this with it.
-    async fn permitted_key(
+    pub(super) async fn permitted_key(
         &self,
         ctx: &RequestContext,
         permission: Permission,
@@ -220,7 +223,7 @@ impl Kms {
     ) -> Result<(), ServiceError> {
         let resource = Resource::Key { key_id: key.id, folder_id: key.folder_id };
         let decision = self.decide(ctx, permission, resource, Some(grants)).await?;
-        let shown = !key.is_hidden_in(ctx.dialect) || permission == Permission::RestoreKey;
+        let shown = ctx.shows(key) || (permission == Permission::RestoreKey && ctx.is_in_region(key));
         match decision {
             Decision::Allowed(_) if shown => Ok(()),
             Decision::Denied(_) if shown => Err(ServiceError::Denied),

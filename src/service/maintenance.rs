@@ -2,6 +2,7 @@
 //! crash cut off. Each step is durable before the next begins, so that a run may stop anywhere and the next
 //! one goes on. One bad key never keeps the others from their turn.
 
+use super::change::retried;
 use super::error::ServiceError;
 use super::kms::Kms;
 use super::ports::{BlobUpdate, Change, Due, Heartbeat, Stored};
@@ -124,12 +125,12 @@ impl Kms {
         }
     }
 
-    async fn rotate_now(&self, key_id: KeyId, trigger: Trigger) -> Result<(), ServiceError> {
+    async fn rotate_now(&self, key_id: KeyId, trigger: Trigger<'_>) -> Result<(), ServiceError> {
         let key = self.stored_key(key_id).await?.value;
-        if trigger == Trigger::Schedule && !key.rotation_is_due(self.clock.now()) {
+        if matches!(trigger, Trigger::Schedule) && !key.rotation_is_due(self.clock.now()) {
             return Err(StateError::NotDue.into());
         }
-        self.rotate(key_id, key.default_algorithm, trigger, None).await.map(drop)
+        self.rotate(key_id, key.default_algorithm, trigger).await.map(drop)
     }
 
     async fn destroy_due(&self, due: &Due, now: Timestamp, report: &mut MaintenanceReport) -> Result<(), ServiceError> {
@@ -160,11 +161,25 @@ impl Kms {
         Ok(())
     }
 
+    /// With its aliases. One of them may be made to stand for another key at the same moment.
     async fn delete_for_good(&self, key_id: KeyId, now: Timestamp) -> Result<(), ServiceError> {
-        let lock = self.cache.lock(key_id).await;
-        let Stored { value, row_seq } = self.stored_key(key_id).await?;
-        let changed = Stored { value: value.deleted(now)?, row_seq };
-        self.commit_key(lock, key_id, None, vec![Change::UpdateKey(Box::new(changed))]).await
+        retried(|| async {
+            let lock = self.cache.lock(key_id).await;
+            let Stored { value, row_seq } = self.stored_key(key_id).await?;
+            let changed = Stored { value: value.deleted(now)?, row_seq };
+            let mut changes = match self.aliases_removed(&changed.value).await {
+                // Nobody keeps a key from its destruction by changing an alias, which stands for nothing afterwards.
+                Err(error @ ServiceError::Integrity(_)) => {
+                    let cause = error.cause().unwrap_or_default();
+                    tracing::error!(key = %key_id, %error, cause, "a key is deleted without its aliases");
+                    Vec::new()
+                }
+                found => found?,
+            };
+            changes.push(Change::UpdateKey(Box::new(changed)));
+            self.commit_key(lock, key_id, None, changes).await
+        })
+        .await
     }
 
     /// Begins the destruction of every version of a deleted key that still has its bytes.

@@ -91,7 +91,8 @@ impl Kms {
     }
 }
 
-fn usable(version: &VersionEntry) -> Result<Arc<Material>, ServiceError> {
+/// The material of a version, if the version may be used.
+pub(super) fn usable(version: &VersionEntry) -> Result<Arc<Material>, ServiceError> {
     version.version.require_active()?;
     Ok(version.material.clone().ok_or(StateError::VersionDestroyed)?)
 }

@@ -31,6 +31,7 @@ mod locate;
 pub(crate) mod login_token;
 pub mod maintenance;
 mod material;
+mod names;
 mod new_secret;
 pub mod ports;
 pub mod principals;

@@ -2,7 +2,7 @@
 
 use super::error::ServiceError;
 use super::kms::Kms;
-use super::ports::CredentialSecret;
+use super::ports::{CredentialSecret, SealedMaterial};
 use crate::domain::id::CredentialId;
 use aws_lc_rs::digest;
 use base64::Engine;
@@ -39,11 +39,12 @@ impl Kms {
         (CredentialSecret::TokenSha256(token_sha256(&text)), text)
     }
 
-    /// An access key pair in the AWS form: what is stored of it, and its secret of 40 characters.
+    /// An access key pair in the AWS form: its public id, and its secret of 40 characters as it is stored and as it is
+    /// shown.
     pub(super) async fn new_access_key(
         &self,
         id: CredentialId,
-    ) -> Result<(CredentialSecret, Zeroizing<String>), ServiceError> {
+    ) -> Result<(String, SealedMaterial, Zeroizing<String>), ServiceError> {
         let access_key_id = access_key_id(&self.ids.secret()[..ACCESS_KEY_ID_BYTES]);
         let random = self.ids.secret();
         let mut text = Zeroizing::new(String::with_capacity(64));
@@ -52,7 +53,7 @@ impl Kms {
             self.invocations.counter(key).take().await?;
         }
         let sealed = self.token.seal_secret(id, Zeroizing::new(text.as_bytes().to_vec())).await?;
-        Ok((CredentialSecret::AccessKey { access_key_id, sealed }, text))
+        Ok((access_key_id, sealed, text))
     }
 }
 

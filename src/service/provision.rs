@@ -1,4 +1,4 @@
-//! Making the first folder, the first administrator and API tokens, without a caller: for `init` and `dev`,
+//! Making the first folder, the first administrator and its credentials, without a caller: for `init` and `dev`,
 //! which run on the machine of the database and the token.
 
 pub use super::new_secret::{TOKEN_PREFIX, token_sha256};
@@ -6,7 +6,7 @@ pub use super::new_secret::{TOKEN_PREFIX, token_sha256};
 use super::change::retried;
 use super::error::ServiceError;
 use super::kms::Kms;
-use super::ports::{BindingScope, Change, CredentialRecord, Folder, Principal, Stored};
+use super::ports::{BindingScope, Change, CredentialRecord, CredentialSecret, Folder, Principal, Stored};
 use crate::domain::access::{Binding, BindingDelta, BindingSet, Grants, Permission, PrincipalKind, Role, Subject};
 use crate::domain::id::{CredentialId, MaterialId, PrincipalId};
 use crate::domain::time::Timestamp;
@@ -29,6 +29,16 @@ pub struct IssuedToken {
     pub credential_id: CredentialId,
     /// The token.
     pub text: Zeroizing<String>,
+}
+
+/// A new access key pair. The secret is shown once; the database has it encrypted by the token.
+pub struct IssuedAccessKey {
+    /// The credential's id.
+    pub credential_id: CredentialId,
+    /// The public id, 20 characters.
+    pub access_key_id: String,
+    /// The secret, 40 characters.
+    pub secret: Zeroizing<String>,
 }
 
 impl Kms {
@@ -149,8 +159,33 @@ impl Kms {
         expires_at: Option<Timestamp>,
     ) -> Result<IssuedToken, ServiceError> {
         let (secret, text) = self.new_api_token();
+        let credential_id = CredentialId::from_bytes(self.ids.id());
+        self.insert_credential(credential_id, principal, name, secret, expires_at).await?;
+        Ok(IssuedToken { credential_id, text })
+    }
+
+    /// Issues an access key pair to a principal. It lasts until it is revoked.
+    ///
+    /// # Errors
+    /// Those of token and store.
+    pub async fn issue_access_key(&self, principal: &Principal, name: &str) -> Result<IssuedAccessKey, ServiceError> {
+        let credential_id = CredentialId::from_bytes(self.ids.id());
+        let (access_key_id, sealed, text) = self.new_access_key(credential_id).await?;
+        let stored = CredentialSecret::AccessKey { access_key_id: access_key_id.clone(), sealed };
+        self.insert_credential(credential_id, principal, name, stored, None).await?;
+        Ok(IssuedAccessKey { credential_id, access_key_id, secret: text })
+    }
+
+    async fn insert_credential(
+        &self,
+        id: CredentialId,
+        principal: &Principal,
+        name: &str,
+        secret: CredentialSecret,
+        expires_at: Option<Timestamp>,
+    ) -> Result<(), ServiceError> {
         let record = CredentialRecord {
-            id: CredentialId::from_bytes(self.ids.id()),
+            id,
             principal_id: principal.id,
             folder_id: principal.folder_id,
             name: name.to_owned(),
@@ -159,10 +194,7 @@ impl Kms {
             expires_at,
             revoked_at: None,
         };
-        let credential_id = record.id;
-        let changes = vec![Change::InsertCredential(record)];
-        self.directory.commit(changes).await?;
-        Ok(IssuedToken { credential_id, text })
+        self.directory.commit(vec![Change::InsertCredential(record)]).await
     }
 
     /// Whether a principal has credentials that are not revoked.

@@ -2,12 +2,15 @@
 
 use super::error::{Missing, ServiceError};
 use super::kms::Kms;
-use super::ports::{Cursor, KeyFilter, Page};
+use super::ports::{Cursor, Page};
 use super::request::RequestContext;
 use crate::domain::access::{Decision, Permission, Refusal, Resource};
 use crate::domain::id::{FolderId, KeyId, OperationId};
 use crate::domain::operation::{KeyView, Operation, VersionView};
 use crate::domain::version::KeyVersion;
+
+/// Most versions of one page that is read from the oldest on. The store cuts pages there too, at the other end.
+const MAX_VERSIONS: u32 = 1000;
 
 impl Kms {
     /// A key and its primary version.
@@ -21,9 +24,9 @@ impl Kms {
         .await
     }
 
-    /// Keys of a folder that the asking dialect shows, those of the request's region where it has one, oldest first: all of them for who may list them, and for who has no role on the folder
-    /// those that its roles on single keys let it view. A folder that the caller may not know of has none. A page may be
-    /// short or empty and still have a next one.
+    /// Keys of a folder that the asking dialect shows, those of the request's region where it has one, oldest first: all
+    /// of them for who may list them, and for who has no role on the folder those that its roles on single keys let it
+    /// view. A folder that the caller may not know of has none. A page may be short or empty and still have a next one.
     ///
     /// # Errors
     /// [`ServiceError::Denied`] for who has roles on the folder but may not list its keys, and those of the store.
@@ -36,7 +39,7 @@ impl Kms {
     ) -> Result<Page<KeyView>, ServiceError> {
         self.limits.count_request(ctx.caller.principal_id)?;
         match self.decide(ctx, Permission::ListKeys, Resource::Folder(folder_id), None).await? {
-            Decision::Allowed(_) => Ok(self.store.keys(folder_id, KeyFilter::default(), after, limit).await?),
+            Decision::Allowed(_) => Ok(self.store.keys(folder_id, ctx.key_filter(), after, limit).await?),
             Decision::Denied(Refusal::NotPermitted) => Err(ServiceError::Denied),
             Decision::Denied(Refusal::NoRole) | Decision::Hidden(_) => {
                 self.keys_with_roles(ctx, folder_id, after, limit).await
@@ -53,7 +56,7 @@ impl Kms {
         limit: u32,
     ) -> Result<Page<KeyView>, ServiceError> {
         let caller = (ctx.caller.kind, ctx.caller.principal_id);
-        let named = self.store.keys_naming(caller, folder_id, KeyFilter::default(), after, limit).await?;
+        let named = self.store.keys_naming(caller, folder_id, ctx.key_filter(), after, limit).await?;
         let mut items = Vec::with_capacity(named.items.len());
         for view in named.items {
             items.extend(self.viewable(ctx, folder_id, view.key.id).await?);
@@ -69,7 +72,7 @@ impl Kms {
         key_id: KeyId,
     ) -> Result<Option<KeyView>, ServiceError> {
         let Some(entry) = self.cache.key(key_id).await? else { return Ok(None) };
-        if entry.key.folder_id != folder_id || entry.key.require_live().is_err() {
+        if entry.key.folder_id != folder_id || !ctx.shows(&entry.key) {
             return Ok(None);
         }
         let decision =
@@ -99,7 +102,8 @@ impl Kms {
         .await
     }
 
-    /// Versions of a key with numbers above `after`, oldest first.
+    /// At most `limit` (and never more than 1000) versions of a key with numbers above `after`, oldest first, destroyed ones too. The next page is
+    /// that after the number in `next`.
     ///
     /// # Errors
     /// [`ServiceError::NotFound`], and those of the store.
@@ -110,8 +114,19 @@ impl Kms {
         after: u32,
         limit: u32,
     ) -> Result<Page<VersionView>, ServiceError> {
-        let _ = (ctx, key_id, after, limit);
-        Err(ServiceError::NotImplemented("versions by age"))
+        self.on_key(ctx, Permission::ViewKey, key_id, |entry| async move {
+            let newest = entry.key.latest_version_number;
+            let last = after.saturating_add(limit.min(MAX_VERSIONS)).min(newest);
+            // The store reads from the newest to the oldest, but numbers have no gaps: so many, below this one.
+            let below = Cursor { at: i64::from(last) + 1, id: [0; 16] };
+            let page = self.store.versions(key_id, Some(below), last.saturating_sub(after)).await?;
+            let view = |version: KeyVersion| VersionView { primary: version.id == entry.key.primary_version, version };
+            let items: Vec<_> = page.items.into_iter().rev().map(|stored| view(stored.value)).collect();
+            let next = items.last().filter(|view| view.version.number < newest);
+            let next = next.map(|view| Cursor { at: view.version.number.into(), id: *view.version.id.as_bytes() });
+            Ok(Page { items, next })
+        })
+        .await
     }
 
     /// Operations on a key, newest first.
@@ -140,6 +155,9 @@ impl Kms {
         let missing = || ServiceError::NotFound { what: Missing::Operation, id: id.to_string() };
         let operation = self.store.operation(id).await?.ok_or_else(missing)?;
         let key = self.cache.key(operation.key_id).await?.ok_or_else(missing)?;
+        if !ctx.is_in_region(&key.key) {
+            return Err(missing());
+        }
         let resource = Resource::Key { key_id: operation.key_id, folder_id: key.key.folder_id };
         match self.decide(ctx, Permission::ViewKey, resource, Some(&key.grants)).await? {
             Decision::Allowed(_) => self.limits.count_use(operation.key_id).map(|()| operation),

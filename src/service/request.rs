@@ -1,13 +1,13 @@
 //! What dialects hand to the use cases, and what they get back. Ids are parsed, texts are checked.
 
-use super::ports::KeyPair;
+use super::ports::{KeyFilter, KeyPair};
 use crate::domain::Dialect;
 use crate::domain::access::Caller;
 use crate::domain::algorithm::Algorithm;
 use crate::domain::alias::AliasName;
 use crate::domain::context::EncryptionContext;
 use crate::domain::id::{AccountId, FolderId, KeyId, MaterialId};
-use crate::domain::key::{Requires, Switch};
+use crate::domain::key::{Key, Requires, Switch};
 use crate::domain::key_pair::KeyPairSpec;
 use crate::domain::text::{Description, Labels, Name};
 use std::collections::BTreeMap;
@@ -27,6 +27,29 @@ pub struct RequestContext {
     pub dialect: Dialect,
     /// The region that the request was made to, in dialects that have regions: keys of other regions do not exist for it.
     pub region: Option<Arc<str>>,
+}
+
+impl RequestContext {
+    /// Whether there is such a key for this request, as far as its dialect and region go.
+    #[must_use]
+    pub fn shows(&self, key: &Key) -> bool {
+        self.is_in_region(key) && !key.is_hidden_in(self.dialect)
+    }
+
+    /// Whether the key is in the region that the request was made to, or the request was made to none.
+    #[must_use]
+    pub fn is_in_region(&self, key: &Key) -> bool {
+        self.region.as_deref().is_none_or(|region| region == key.region)
+    }
+
+    /// Which keys of a folder there are for this request.
+    #[must_use]
+    pub fn key_filter(&self) -> KeyFilter {
+        KeyFilter {
+            region: self.region.as_deref().map(str::to_owned),
+            pending_deletion: self.dialect.shows_pending_deletion(),
+        }
+    }
 }
 
 /// A key to be made.

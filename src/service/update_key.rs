@@ -1,20 +1,24 @@
 //! Changing a key's settings.
 
+use super::change::LockedKey;
 use super::error::ServiceError;
 use super::kms::Kms;
 use super::ports::Stored;
 use super::request::{KeyPatch, RequestContext};
+use crate::domain::Dialect;
 use crate::domain::access::Permission;
 use crate::domain::id::KeyId;
 use crate::domain::key::Key;
 use crate::domain::operation::{Operation, OperationKind};
 use crate::domain::schedule::RotationSchedule;
+use std::time::Duration;
 
 impl Kms {
     /// Changes the settings that the patch names, all or none.
     ///
     /// # Errors
-    /// [`ServiceError::Value`] for a rotation period out of range, and those of the store.
+    /// [`ServiceError::State`] unless the key is in the state that the patch asks for, [`ServiceError::Value`] for a
+    /// rotation period out of range or too many tags, and those of the store.
     pub async fn update_key(
         &self,
         ctx: &RequestContext,
@@ -22,28 +26,26 @@ impl Kms {
         patch: KeyPatch,
     ) -> Result<Operation, ServiceError> {
         self.on_key(ctx, Permission::UpdateKey, key_id, |_| async move {
-            let lock = self.cache.lock(key_id).await;
-            let Stored { value, row_seq } = self.stored_key(key_id).await?;
-            let primary = self.stored_version(key_id, value.primary_version).await?.value;
-            let changed = Stored { value: self.patched(value, patch)?, row_seq };
+            let LockedKey { lock, key, primary } = self.locked_key(ctx, Permission::UpdateKey, key_id).await?;
+            let Stored { value, row_seq } = key;
+            let changed = Stored { value: self.patched(ctx.dialect, value, patch)?, row_seq };
             self.commit_key_change(ctx, lock, changed, primary, OperationKind::UpdateKey).await
         })
         .await
     }
 
-    fn patched(&self, key: Key, patch: KeyPatch) -> Result<Key, ServiceError> {
-        key.require_live()?;
+    fn patched(&self, dialect: Dialect, key: Key, patch: KeyPatch) -> Result<Key, ServiceError> {
+        key.require(patch.requires)?;
         let rotation = match patch.rotation_period {
             None => key.rotation,
             Some(None) => None,
-            Some(Some(period)) => {
-                Some(RotationSchedule::native(period, key.rotated_at, self.settings.min_rotation_period)?)
-            }
+            Some(Some(period)) => Some(self.rescheduled(dialect, &key, period)?),
         };
         let key = match patch.switch {
             Some(switch) => key.switched(switch)?,
             None => key,
         };
+        let key = key.tagged(patch.tags.set, &patch.tags.remove)?;
         Ok(Key {
             name: patch.name.unwrap_or(key.name),
             description: patch.description.unwrap_or(key.description),
@@ -52,6 +54,16 @@ impl Kms {
             deletion_protection: patch.deletion_protection.unwrap_or(key.deletion_protection),
             rotation,
             ..key
+        })
+    }
+
+    /// The schedule of a key once its period was set in a dialect, whose rules hold from then on. One that AWS has set
+    /// already and that has this period goes on as it is.
+    fn rescheduled(&self, dialect: Dialect, key: &Key, period: Duration) -> Result<RotationSchedule, ServiceError> {
+        let schedule = self.schedule_of(dialect, period, key.rotated_at)?;
+        Ok(match dialect {
+            Dialect::Aws => schedule.unless_set_again(key.rotation),
+            Dialect::Yandex | Dialect::Ncloud => schedule,
         })
     }
 }

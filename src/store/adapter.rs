@@ -1,12 +1,13 @@
 //! The store itself: reads on a small pool of connections, writes through the writer's queue.
 
+use super::aliases::Within;
 use super::locked::LockedStore;
 use super::paging::Part;
 use super::sql::Sql;
 use super::sqlite::Sqlite;
 use super::view::{Shared, View};
 use super::writer::{Done, Job, Request, Writer};
-use super::{directory, due, reads};
+use super::{aliases, directory, due, reads};
 use crate::domain::access::{BindingSet, PrincipalKind};
 use crate::domain::alias::{Alias, AliasPlace};
 use crate::domain::id::{AccountId, CredentialId, FolderId, KeyId, MaterialId, OperationId, PrincipalId};
@@ -246,13 +247,11 @@ impl Store for SqliteStore {
     }
 
     async fn folder_by_account(&self, account: AccountId) -> Result<Option<Folder>, StoreError> {
-        let _ = account;
-        Err(StoreError::Bug("folder_by_account".into()))
+        self.read(move |view| directory::folder_by_account(view, account)).await
     }
 
     async fn alias(&self, place: AliasPlace) -> Result<Option<Stored<Alias>>, StoreError> {
-        let _ = place;
-        Err(StoreError::Bug("alias".into()))
+        self.read(move |view| aliases::alias(view, &place)).await
     }
 
     async fn aliases(
@@ -263,8 +262,20 @@ impl Store for SqliteStore {
         after: Option<Cursor>,
         limit: u32,
     ) -> Result<Page<Alias>, StoreError> {
-        let _ = (folder, region, key, after, limit);
-        Err(StoreError::Bug("aliases".into()))
+        let within = Within { folder, region };
+        self.read(move |view| aliases::aliases(view, &within, key, Part { after, limit })).await
+    }
+
+    async fn aliases_naming(
+        &self,
+        principal: (PrincipalKind, PrincipalId),
+        folder: FolderId,
+        region: String,
+        after: Option<Cursor>,
+        limit: u32,
+    ) -> Result<Page<Alias>, StoreError> {
+        let within = Within { folder, region };
+        self.read(move |view| aliases::aliases_naming(view, principal, &within, Part { after, limit })).await
     }
 
     async fn keys(
@@ -274,8 +285,7 @@ impl Store for SqliteStore {
         after: Option<Cursor>,
         limit: u32,
     ) -> Result<Page<KeyView>, StoreError> {
-        let _ = filter;
-        self.read(move |view| reads::keys(view, folder, Part { after, limit })).await
+        self.read(move |view| reads::keys(view, folder, &filter, Part { after, limit })).await
     }
 
     async fn keys_naming(
@@ -286,8 +296,7 @@ impl Store for SqliteStore {
         after: Option<Cursor>,
         limit: u32,
     ) -> Result<Page<KeyView>, StoreError> {
-        let _ = filter;
-        self.read(move |view| reads::keys_naming(view, principal, folder, Part { after, limit })).await
+        self.read(move |view| reads::keys_naming(view, principal, folder, &filter, Part { after, limit })).await
     }
 
     async fn material(&self, key: KeyId, version: MaterialId) -> Result<Option<StoredMaterial>, StoreError> {

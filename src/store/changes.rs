@@ -6,7 +6,7 @@ use super::seal::sha256;
 use super::sql::{Fields, Value, int, json};
 use super::table::{self, COUNTERS, KEYS, VERSIONS};
 use super::view::alarm;
-use super::{directory, reads};
+use super::{aliases, directory, reads};
 use crate::domain::access::{BindingSet, Grants, Permission, PrincipalKind, RoleSet};
 use crate::domain::id::{CredentialId, KeyId, MaterialId, PrincipalId};
 use crate::domain::key::{Key, KeyState};
@@ -53,7 +53,7 @@ fn apply_one(edit: &mut Edit<'_>, change: &Change) -> Result<(), StoreError> {
             edit.update(&table::CREDENTIALS, *row_seq, rows::credential_row(value))
         }
         Change::PutBindings(scope, set) => put_bindings(edit, *scope, set),
-        Change::PutAlias(_) => Err(StoreError::Bug("aliases".into())),
+        Change::PutAlias(alias) => aliases::put(edit, alias),
         Change::InsertKey(key) => edit.insert(&KEYS, rows::key_row(key)?),
         Change::UpdateKey(key) => update_key(edit, &key.value, key.row_seq),
         Change::InsertVersion(version, sealed) => insert_version(edit, version, sealed),
@@ -102,8 +102,8 @@ fn name_folder(edit: &Edit<'_>, folder: &Folder, set: &BindingSet) -> Result<(),
 /// Writes the index from principals to a key anew: what is not ours in it goes, and what was lost comes back.
 fn name_key(edit: &Edit<'_>, key: &Key, set: &BindingSet) -> Result<(), StoreError> {
     edit.view.sql.execute(UNNAME_KEY_STATEMENT, &[Value::from(key.id.as_bytes())])?;
-    let statement = "INSERT INTO bound_keys (principal_id, principal_kind, key_folder_id, key_created_at, key_id)
-        VALUES (?1, ?2, ?3, ?4, ?5)";
+    let statement = "INSERT INTO bound_keys
+        (principal_id, principal_kind, key_folder_id, key_created_at, key_id, key_region) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
     for (kind, principal) in permitted(set, Permission::ViewKey) {
         let params = [
             Value::from(principal.as_bytes()),
@@ -111,6 +111,7 @@ fn name_key(edit: &Edit<'_>, key: &Key, set: &BindingSet) -> Result<(), StoreErr
             Value::from(key.folder_id.as_bytes()),
             Value::from(key.created_at),
             Value::from(key.id.as_bytes()),
+            Value::from(key.region.as_str()),
         ];
         edit.view.sql.execute(statement, &params)?;
     }

@@ -2,11 +2,11 @@
 
 use super::paging::{Listing, MAX_ROWS, Part, place};
 use super::rows;
-use super::sql::{Fields, Row, Value};
+use super::sql::{Fields, Row, Value, int};
 use super::table::{CREDENTIALS, FOLDERS, PRINCIPALS};
-use super::view::View;
+use super::view::{View, alarm};
 use crate::domain::access::{BindingSet, PrincipalKind};
-use crate::domain::id::{CredentialId, FolderId, PrincipalId};
+use crate::domain::id::{AccountId, CredentialId, FolderId, PrincipalId};
 use crate::domain::time::Timestamp;
 use crate::service::ports::{
     BindingScope, CredentialLookup, CredentialRecord, CredentialView, Folder, Page, Principal, StoreError, Stored,
@@ -26,6 +26,20 @@ pub(super) fn first_folder(view: &View<'_>) -> Read<Option<Folder>> {
     row.map(|row| rows::folder(&view.check(&FOLDERS, row)?)).transpose()
 }
 
+/// The statement of [`folder_by_account`].
+pub(super) fn by_account_statement() -> String {
+    format!("{} WHERE account_id = ?1 LIMIT 1", FOLDERS.select)
+}
+
+/// The folder with this account number.
+pub(super) fn folder_by_account(view: &View<'_>, account: AccountId) -> Read<Option<Folder>> {
+    let Some(row) = view.sql.query_one(&by_account_statement(), &[int(account.as_u64())])? else { return Ok(None) };
+    let primary_key = row.first().cloned().unwrap_or(Value::Null);
+    let folder = rows::folder(&view.check(&FOLDERS, row)?)?;
+    // The index carries no MAC: it may lead to the genuine row of another account.
+    if folder.account_id == account { Ok(Some(folder)) } else { Err(alarm(&FOLDERS, &primary_key)) }
+}
+
 /// The statement of [`folders`].
 pub(super) fn folders_statement() -> String {
     format!("{} WHERE (created_at, id) > (?1, ?2) ORDER BY created_at, id LIMIT ?3", FOLDERS.select)
@@ -33,7 +47,7 @@ pub(super) fn folders_statement() -> String {
 
 /// All folders.
 pub(super) fn folders(view: &View<'_>, part: Part) -> Read<Page<Folder>> {
-    folder_page(view, &Listing { statement: &folders_statement(), filter: [] }, part)
+    folder_page(view, &Listing { statement: &folders_statement(), filter: Vec::new() }, part)
 }
 
 /// The statement of [`folders_naming`], in the order of whose `CROSS JOIN` SQLite takes the tables.
@@ -50,11 +64,11 @@ pub(super) fn folders_naming_statement() -> String {
 /// The folders whose own bindings let a principal view them, as far as the index says. As with keys, nobody gains by
 /// changing it: the folder's row is checked, and its sealed bindings decide whether it is shown.
 pub(super) fn folders_naming(view: &View<'_>, kind: PrincipalKind, id: PrincipalId, part: Part) -> Read<Page<Folder>> {
-    let filter = [Value::from(id.as_bytes()), Value::from(rows::principal_kind(kind))];
+    let filter = vec![Value::from(id.as_bytes()), Value::from(rows::principal_kind(kind))];
     folder_page(view, &Listing { statement: &folders_naming_statement(), filter }, part)
 }
 
-fn folder_page<const N: usize>(view: &View<'_>, list: &Listing<'_, N>, part: Part) -> Read<Page<Folder>> {
+fn folder_page(view: &View<'_>, list: &Listing<'_>, part: Part) -> Read<Page<Folder>> {
     let decode = |row| rows::folder(&view.check(&FOLDERS, row)?);
     list.page(view, part, decode, |folder| place(folder.created_at, folder.id.as_bytes()))
 }
@@ -89,7 +103,7 @@ pub(super) fn principals_statement() -> String {
 
 /// Principals of a folder that are not deleted.
 pub(super) fn principals(view: &View<'_>, folder: FolderId, part: Part) -> Read<Page<Principal>> {
-    let list = Listing { statement: &principals_statement(), filter: [Value::from(folder.as_bytes())] };
+    let list = Listing { statement: &principals_statement(), filter: vec![Value::from(folder.as_bytes())] };
     let decode = |row| Ok(rows::principal(&view.check(&PRINCIPALS, row)?)?.value);
     list.page(view, part, decode, |principal| place(principal.created_at, principal.id.as_bytes()))
 }
@@ -154,7 +168,7 @@ pub(super) fn credentials_statement() -> String {
 
 /// All credentials of a principal.
 pub(super) fn credentials(view: &View<'_>, principal: PrincipalId, part: Part) -> Read<Page<CredentialView>> {
-    let list = Listing { statement: &credentials_statement(), filter: [Value::from(principal.as_bytes())] };
+    let list = Listing { statement: &credentials_statement(), filter: vec![Value::from(principal.as_bytes())] };
     let decode = |mut row: Row| {
         let last_used_at = row.pop();
         let record = rows::credential(&view.check(&CREDENTIALS, row)?)?.value;

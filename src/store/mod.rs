@@ -11,12 +11,13 @@
 //! | `table`, `rows` | tables, and domain values as columns |
 //! | `seal`, `tree` | MACs of rows, and the state tree over all of them |
 //! | `view`, `edit` | reading checked rows, and writing sealed ones |
-//! | `directory`, `reads`, `paging`, `due`, `changes` | what the port can be asked |
+//! | `directory`, `reads`, `aliases`, `paging`, `due`, `changes` | what the port can be asked |
 //! | `writer`, `adapter`, `locked` | the threads around it |
 //!
 //! docs/adr/0003-state-tree.md says what the MACs and the tree find, and what they do not.
 
 mod adapter;
+mod aliases;
 mod changes;
 mod directory;
 mod due;

@@ -19,11 +19,11 @@ pub(super) struct Part {
 }
 
 /// A list in the order of creation time and id, oldest first.
-pub(super) struct Listing<'a, const N: usize> {
+pub(super) struct Listing<'a> {
     /// Its parameters: the filter's, then creation time and id of the row before, then the limit.
     pub(super) statement: &'a str,
     /// What the rows are chosen by.
-    pub(super) filter: [Value; N],
+    pub(super) filter: Row,
 }
 
 /// The place of a row in a list.
@@ -31,7 +31,7 @@ pub(super) const fn place(created_at: Timestamp, id: &[u8; 16]) -> Cursor {
     Cursor { at: created_at.as_micros(), id: *id }
 }
 
-impl<const N: usize> Listing<'_, N> {
+impl Listing<'_> {
     /// One page of the list. Where the next one begins is told by what was decoded, which is checked.
     pub(super) fn page<T>(
         &self,
@@ -42,7 +42,7 @@ impl<const N: usize> Listing<'_, N> {
     ) -> Result<Page<T>, StoreError> {
         let (at, id) = part.after.map_or((i64::MIN, Vec::new()), |cursor| (cursor.at, cursor.id.to_vec()));
         let limit = part.limit.min(MAX_ROWS);
-        let mut params: Row = self.filter.to_vec();
+        let mut params = self.filter.clone();
         params.extend([Value::Int(at), Value::Blob(id), Value::from(limit + 1)]);
         let (rows, more) = cut(view.sql.query(self.statement, &params)?, limit);
         let items: Vec<T> = rows.into_iter().map(decode).collect::<Result<_, _>>()?;

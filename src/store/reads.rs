@@ -8,11 +8,11 @@ use super::view::{View, alarm};
 use super::{directory, rows};
 use crate::domain::access::PrincipalKind;
 use crate::domain::id::{FolderId, KeyId, MaterialId, OperationId, PrincipalId};
-use crate::domain::key::Key;
+use crate::domain::key::{Key, KeyState};
 use crate::domain::operation::{KeyView, Operation};
 use crate::domain::version::KeyVersion;
 use crate::service::ports::{
-    BindingScope, Cursor, Heartbeat, KeyRecord, Page, RememberedRequest, SealedMaterial, StoreError, Stored,
+    BindingScope, Cursor, Heartbeat, KeyFilter, KeyRecord, Page, RememberedRequest, SealedMaterial, StoreError, Stored,
     StoredMaterial,
 };
 
@@ -33,56 +33,84 @@ pub(super) fn key_record(view: &View<'_>, id: KeyId) -> Read<Option<KeyRecord>> 
     Ok(Some(KeyRecord { key, primary, bindings }))
 }
 
-/// The statement of [`keys`].
-pub(super) fn keys_statement() -> String {
+/// The statement of [`keys`]: folder, region where there is one, then the place.
+pub(super) fn keys_statement(filter: &KeyFilter) -> String {
+    let (region, next) = if filter.region.is_some() { (" AND region = ?2", 3) } else { ("", 2) };
     format!(
-        "{} WHERE folder_id = ?1 AND state = 'live' AND (created_at, id) > (?2, ?3) ORDER BY created_at, id LIMIT ?4",
-        KEYS.select
+        "{} WHERE folder_id = ?1{region} AND {} AND (created_at, id) > (?{next}, ?{}) ORDER BY created_at, id LIMIT ?{}",
+        KEYS.select,
+        state(filter),
+        next + 1,
+        next + 2
     )
 }
 
-/// A folder's live keys.
-pub(super) fn keys(view: &View<'_>, folder: FolderId, part: Part) -> Read<Page<KeyView>> {
-    let list = Listing { statement: &keys_statement(), filter: [Value::from(folder.as_bytes())] };
-    list.page(view, part, |row| key_view(view, row), key_place)
+/// In the words of the indexes, which hold the keys in these states only.
+const fn state(filter: &KeyFilter) -> &'static str {
+    if filter.pending_deletion { "state <> 'deleted'" } else { "state = 'live'" }
 }
 
-/// The statement of [`keys_naming`]. SQLite takes the tables of a `CROSS JOIN` in this order: begun at the keys, the
-/// search would walk the whole folder.
-pub(super) fn keys_naming_statement() -> String {
+/// A folder's keys.
+pub(super) fn keys(view: &View<'_>, folder: FolderId, filter: &KeyFilter, part: Part) -> Read<Page<KeyView>> {
+    let mut values = vec![Value::from(folder.as_bytes())];
+    values.extend(filter.region.as_deref().map(Value::from));
+    let list = Listing { statement: &keys_statement(filter), filter: values };
+    list.page(view, part, |row| key_view(view, row, folder, filter), key_place)
+}
+
+/// The statement of [`keys_naming`]: principal, kind, folder, region where there is one, then the place. SQLite takes the
+/// tables of a `CROSS JOIN` in this order: begun at the keys, the search would walk the whole folder.
+pub(super) fn keys_naming_statement(filter: &KeyFilter) -> String {
+    let (region, next) =
+        if filter.region.is_some() { (" AND key_region = ?4 AND region = key_region", 5) } else { ("", 4) };
     format!(
         "SELECT {} FROM bound_keys CROSS JOIN keys
-        WHERE id = key_id AND principal_id = ?1 AND principal_kind = ?2 AND key_folder_id = ?3
-        AND (key_created_at, key_id) > (?4, ?5)
-        AND state = 'live' AND folder_id = key_folder_id AND created_at = key_created_at
-        ORDER BY key_created_at, key_id LIMIT ?6",
-        KEYS.list
+        WHERE id = key_id AND principal_id = ?1 AND principal_kind = ?2 AND key_folder_id = ?3{region}
+        AND (key_created_at, key_id) > (?{next}, ?{})
+        AND {} AND folder_id = key_folder_id AND created_at = key_created_at
+        ORDER BY key_created_at, key_id LIMIT ?{}",
+        KEYS.list,
+        next + 1,
+        state(filter),
+        next + 2
     )
 }
 
-/// A folder's live keys whose own bindings let a principal view them, as far as the index says.
+/// A folder's keys whose own bindings let a principal view them, as far as the index says.
 ///
-/// Nobody gains by changing the index: an entry only leads to a key, whose row is checked and must be live, of this
-/// folder and of the entry's age. Whether the key is shown is decided by its bindings, which are sealed. A removed
+/// Nobody gains by changing the index: an entry only leads to a key, whose row is checked and must be of this folder, of
+/// this filter and of the entry's age. Whether the key is shown is decided by its bindings, which are sealed. A removed
 /// entry hides a key from the list, not from whoever asks for it by its id.
 pub(super) fn keys_naming(
     view: &View<'_>,
     (kind, id): (PrincipalKind, PrincipalId),
     folder: FolderId,
+    filter: &KeyFilter,
     part: Part,
 ) -> Read<Page<KeyView>> {
     let kind = Value::from(rows::principal_kind(kind));
-    let filter = [Value::from(id.as_bytes()), kind, Value::from(folder.as_bytes())];
-    let list = Listing { statement: &keys_naming_statement(), filter };
-    list.page(view, part, |row| key_view(view, row), key_place)
+    let mut values = vec![Value::from(id.as_bytes()), kind, Value::from(folder.as_bytes())];
+    values.extend(filter.region.as_deref().map(Value::from));
+    let list = Listing { statement: &keys_naming_statement(filter), filter: values };
+    list.page(view, part, |row| key_view(view, row, folder, filter), key_place)
 }
 
 fn key_place(item: &KeyView) -> Cursor {
     place(item.key.created_at, item.key.id.as_bytes())
 }
 
-fn key_view(view: &View<'_>, row: Row) -> Read<KeyView> {
+fn key_view(view: &View<'_>, row: Row, folder: FolderId, filter: &KeyFilter) -> Read<KeyView> {
     let key = rows::key(&view.check(&KEYS, row)?)?.value;
+    let in_region = filter.region.as_ref().is_none_or(|region| *region == key.region);
+    let in_state = match key.state {
+        KeyState::Live { .. } => true,
+        KeyState::PendingDeletion { .. } => filter.pending_deletion,
+        KeyState::Deleted { .. } => false,
+    };
+    if key.folder_id != folder || !in_region || !in_state {
+        // An index that was changed may lead to genuine rows that were not asked for.
+        return Err(alarm(&KEYS, &Value::from(key.id.as_bytes())));
+    }
     let primary_key = Value::from(key.primary_version.as_bytes());
     let primary = view.find(&VERSIONS, &primary_key)?.ok_or_else(|| alarm(&VERSIONS, &primary_key))?;
     Ok(KeyView { key, primary: rows::version(&primary)?.0.value })

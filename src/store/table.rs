@@ -110,6 +110,8 @@ tables! {
         "id", "key_id", "number", "algorithm", "residency", "origin", "created_at", "state", "was_disabled",
         "destroy_at", "destroyed_at", "pin_holder_can_export", "sealed_by", "material_row", "blob_sha256",
     ];
+    /// Names of keys.
+    ALIASES = "aliases" ["id", "folder_id", "region", "name", "key_id", "created_at", "updated_at"];
     /// GCM invocations that were leased.
     COUNTERS = "counters" ["id", "leased"];
     /// The scheduler's last sign of life.
@@ -117,7 +119,7 @@ tables! {
 }
 
 /// Every table above, and the two that follow from their rows: all are empty before the first unlock.
-pub(super) const SEALED: [&str; 12] = [
+pub(super) const SEALED: [&str; 13] = [
     "folders",
     "principals",
     "credentials",
@@ -126,6 +128,7 @@ pub(super) const SEALED: [&str; 12] = [
     "key_bindings",
     "keys",
     "versions",
+    "aliases",
     "counters",
     "heartbeat",
     "row_heads",

@@ -3,6 +3,7 @@
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 pub mod mutate;
+pub mod signer;
 
 use crate::domain::time::Timestamp;
 use crate::service::ports::{BootInstant, Clock};

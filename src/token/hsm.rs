@@ -11,6 +11,7 @@ use super::handle::KeyHandle;
 use super::health::{Verdict, WaitingRoom};
 use super::ivs::MadeIvs;
 use super::job::{Failure, Inputs, Job, Reply};
+use super::key_pair::KeyPairs;
 use super::live;
 use super::module::Module;
 use super::owner::OwnerJob;
@@ -24,9 +25,9 @@ use crate::domain::algorithm::Algorithm;
 use crate::domain::envelope::{Suite, TAG_BYTES};
 use crate::domain::id::{CredentialId, KeyId, MaterialId};
 use crate::domain::key_pair::KeyPairSpec;
-use crate::service::ports::KeyPair;
 use crate::service::ports::{
-    IvMode, Material, SealedData, SealedMaterial, Token, TokenBinding, TokenCapabilities, TokenDescription, TokenError,
+    IvMode, KeyPair, Material, SealedData, SealedMaterial, Token, TokenBinding, TokenCapabilities, TokenDescription,
+    TokenError,
 };
 use async_trait::async_trait;
 use crossbeam_channel::{Sender, bounded, unbounded};
@@ -40,6 +41,7 @@ use zeroize::Zeroizing;
 pub struct HsmToken {
     core: Arc<Core>,
     jobs: queue::Sender<Job>,
+    key_pairs: KeyPairs,
     versions_counter: Option<MaterialId>,
     secrets_counter: Option<MaterialId>,
     /// Dropped to end the watch.
@@ -101,7 +103,8 @@ impl HsmToken {
         let recovery = spawn("token-recovery", move || recovery::run(&shared, &notice_queue, login));
         let recovery = Some(recovery.map_err(no_thread)?);
         let watch = Some(watch);
-        let token = Self { core, jobs, versions_counter, secrets_counter, stop_watch, watch, recovery };
+        let key_pairs = KeyPairs::new();
+        let token = Self { core, jobs, key_pairs, versions_counter, secrets_counter, stop_watch, watch, recovery };
         Ok(OpenedToken { token, row_key })
     }
 
@@ -286,8 +289,9 @@ impl HsmToken {
 #[async_trait]
 impl Token for HsmToken {
     async fn key_pair(&self, spec: KeyPairSpec) -> Result<KeyPair, TokenError> {
-        let _ = spec;
-        Err(TokenError::NotImplemented("key pairs"))
+        // Not within the deadline of the token, which has no part in it. Without the token nothing could be done with it.
+        self.core.gate.ready()?;
+        self.key_pairs.make(spec).await
     }
 
     async fn generate(

@@ -15,6 +15,7 @@ mod health;
 mod hsm;
 mod ivs;
 mod job;
+mod key_pair;
 mod live;
 pub mod module;
 mod owner;

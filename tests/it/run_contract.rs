@@ -1,6 +1,8 @@
 //! How `claviger dev` starts, restarts and ends, line by line of docs/operations.md.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
 
+mod access_keys;
+
 use crate::support::server::{claviger, read_credentials};
 use crate::support::{Dev, Home};
 use claviger::token::ceremony::Staging;
@@ -9,8 +11,19 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-const NAMES: [&str; 5] =
-    ["CLAVIGER_CA", "CLAVIGER_ENDPOINT", "CLAVIGER_FOLDER", "CLAVIGER_TLS_ENDPOINT", "CLAVIGER_TOKEN"];
+const NAMES: [&str; 11] = [
+    "AWS_ACCESS_KEY_ID",
+    "AWS_ACCOUNT_ID",
+    "AWS_DEFAULT_REGION",
+    "AWS_ENDPOINT_URL_KMS",
+    "AWS_REGION",
+    "AWS_SECRET_ACCESS_KEY",
+    "CLAVIGER_CA",
+    "CLAVIGER_ENDPOINT",
+    "CLAVIGER_FOLDER",
+    "CLAVIGER_TLS_ENDPOINT",
+    "CLAVIGER_TOKEN",
+];
 
 fn mode(path: &Path) -> u32 {
     std::fs::metadata(path).unwrap().permissions().mode() & 0o777
@@ -87,7 +100,8 @@ async fn a_restart_keeps_folder_ca_token_and_keys_and_writes_the_file_anew() {
     let ca = std::fs::read(first.ca()).unwrap();
     assert!(first.terminate().await.success());
     let second = home.start().await;
-    for name in ["CLAVIGER_CA", "CLAVIGER_FOLDER", "CLAVIGER_TOKEN"] {
+    let kept = ["AWS_ACCESS_KEY_ID", "AWS_ACCOUNT_ID", "AWS_SECRET_ACCESS_KEY"];
+    for name in kept.into_iter().chain(["CLAVIGER_CA", "CLAVIGER_FOLDER", "CLAVIGER_TOKEN"]) {
         assert_eq!(second.credential(name), before[name], "{name}");
     }
     assert_eq!(std::fs::read(second.ca()).unwrap(), ca);
@@ -141,10 +155,12 @@ async fn after_kill_9_the_next_start_needs_no_clean_up() {
     let key = first.rest().post("/kms/v1/keys", &body).await.ok()["response"]["id"].as_str().unwrap().to_owned();
     let body = serde_json::json!({ "plaintext": "c2VjcmV0" });
     let encrypted = first.rest().post(&format!("/kms/v1/keys/{key}:encrypt"), &body).await.ok();
-    let token = first.credential("CLAVIGER_TOKEN").to_owned();
+    let before = first.credentials().clone();
     first.kill();
     let second = home.start().await;
-    assert_eq!(second.credential("CLAVIGER_TOKEN"), token);
+    for name in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "CLAVIGER_TOKEN"] {
+        assert_eq!(second.credential(name), before[name], "{name}");
+    }
     let body = serde_json::json!({ "ciphertext": encrypted["ciphertext"] });
     let decrypted = second.rest().post(&format!("/kms/v1/keys/{key}:decrypt"), &body).await.ok();
     assert_eq!(decrypted["plaintext"], "c2VjcmV0");
@@ -255,7 +271,7 @@ async fn pins_are_on_no_command_line_and_in_no_environment_or_log() {
     let dev = home.start().await;
     let pin = std::fs::read_to_string(home.data().join("pin")).unwrap();
     let token = dev.credential("CLAVIGER_TOKEN");
-    let secrets = [pin.trim(), token];
+    let secrets = [pin.trim(), token, dev.credential("AWS_SECRET_ACCESS_KEY")];
     assert!(pin.trim().len() >= 16);
     for file in ["cmdline", "environ"] {
         let shown = std::fs::read(format!("/proc/{}/{file}", dev.pid())).unwrap();

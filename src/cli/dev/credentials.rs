@@ -16,23 +16,63 @@ pub struct Credentials<'a> {
     pub ca_file: &'a Path,
     /// The folder's id.
     pub folder: String,
-    /// The administrator's API token.
-    pub token: &'a str,
+    /// The folder's account number, by which AWS clients know it.
+    pub account: String,
+    /// The region of AWS clients.
+    pub region: &'a str,
+    /// The administrator's credentials.
+    pub secrets: &'a Secrets,
+}
+
+/// Credentials of the administrator. Each is used and replaced without regard to the other.
+pub struct Secrets {
+    /// An API token.
+    pub token: Zeroizing<String>,
+    /// Signs AWS requests.
+    pub access_key: AccessKeyPair,
+}
+
+/// An access key pair.
+#[derive(Clone, PartialEq, Eq)]
+pub struct AccessKeyPair {
+    /// Public.
+    pub id: String,
+    /// What signatures are made with.
+    pub secret: Zeroizing<String>,
+}
+
+/// What an earlier start left in the file. It may have been changed since.
+#[derive(Default)]
+pub struct Kept {
+    /// The token, if there is one.
+    pub token: Option<Zeroizing<String>>,
+    /// The pair, if both halves are there.
+    pub access_key: Option<AccessKeyPair>,
 }
 
 const TOKEN: &str = "CLAVIGER_TOKEN";
+const ACCESS_KEY_ID: &str = "AWS_ACCESS_KEY_ID";
+const SECRET_ACCESS_KEY: &str = "AWS_SECRET_ACCESS_KEY";
 
 /// Writes the file anew: whole or not at all, readable by its owner only.
 pub fn write(path: &Path, credentials: &Credentials<'_>) -> io::Result<()> {
     let ca_file = credentials.ca_file.display().to_string();
+    let Credentials { endpoint, tls_endpoint, secrets, .. } = credentials;
     let lines = [
-        ("CLAVIGER_ENDPOINT", credentials.endpoint.as_deref()),
-        ("CLAVIGER_TLS_ENDPOINT", credentials.tls_endpoint.as_deref()),
+        ("CLAVIGER_ENDPOINT", endpoint.as_deref()),
+        ("CLAVIGER_TLS_ENDPOINT", tls_endpoint.as_deref()),
         ("CLAVIGER_CA", Some(ca_file.as_str())),
         ("CLAVIGER_FOLDER", Some(credentials.folder.as_str())),
-        (TOKEN, Some(credentials.token)),
+        (TOKEN, Some(secrets.token.as_str())),
+        ("AWS_ENDPOINT_URL_KMS", endpoint.as_deref().or(tls_endpoint.as_deref())),
+        // The SDKs read the first of these two, those of Python and the AWS CLI 1 the second.
+        ("AWS_REGION", Some(credentials.region)),
+        ("AWS_DEFAULT_REGION", Some(credentials.region)),
+        ("AWS_ACCOUNT_ID", Some(credentials.account.as_str())),
+        (ACCESS_KEY_ID, Some(secrets.access_key.id.as_str())),
+        (SECRET_ACCESS_KEY, Some(secrets.access_key.secret.as_str())),
     ];
-    let mut text = Zeroizing::new(String::with_capacity(1024));
+    let mut text = Zeroizing::new(String::with_capacity(4096));
     for (name, value) in lines {
         if let Some(value) = value {
             // Writing to a string does not fail.
@@ -42,52 +82,103 @@ pub fn write(path: &Path, credentials: &Credentials<'_>) -> io::Result<()> {
     files::replace(path, text.as_bytes())
 }
 
-/// The token that the file holds, if it is there and whole.
-pub fn read_token(path: &Path) -> io::Result<Option<Zeroizing<String>>> {
+/// The credentials that the file holds, as far as it is there and whole.
+pub fn read(path: &Path) -> io::Result<Kept> {
     let text = match std::fs::read(path) {
         Ok(bytes) => Zeroizing::new(bytes),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Kept::default()),
         Err(error) => return Err(error),
     };
-    let Ok(text) = std::str::from_utf8(&text) else { return Ok(None) };
-    let mut tokens = text.lines().filter_map(|line| line.strip_prefix(TOKEN)?.strip_prefix('='));
-    Ok(tokens.next_back().map(|token| Zeroizing::new(token.to_owned())))
+    let Ok(text) = std::str::from_utf8(&text) else { return Ok(Kept::default()) };
+    let value = |name| last_value(text, name).map(|value| Zeroizing::new(value.to_owned()));
+    let pair = last_value(text, ACCESS_KEY_ID).zip(value(SECRET_ACCESS_KEY));
+    let access_key = pair.map(|(id, secret)| AccessKeyPair { id: id.to_owned(), secret });
+    Ok(Kept { token: value(TOKEN), access_key })
+}
+
+/// The value of a name, as a shell that reads the file to its end has it.
+fn last_value<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    let mut values = text.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+    values.next_back()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_file_is_lines_that_a_shell_can_source_and_its_token_is_read_back() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("credentials.env");
-        assert_eq!(read_token(&path).unwrap(), None);
-        let credentials = Credentials {
-            endpoint: Some("http://127.0.0.1:1".into()),
+    fn secrets() -> Secrets {
+        let access_key = AccessKeyPair { id: "CLVAX".into(), secret: Zeroizing::new("a+b/c".into()) };
+        Secrets { token: Zeroizing::new("t=1".into()), access_key }
+    }
+
+    fn credentials<'a>(endpoint: Option<&str>, secrets: &'a Secrets) -> Credentials<'a> {
+        Credentials {
+            endpoint: endpoint.map(str::to_owned),
             tls_endpoint: Some("https://localhost:2".into()),
             ca_file: Path::new("/d/ca.pem"),
             folder: "f".into(),
-            token: "t=1",
-        };
-        write(&path, &credentials).unwrap();
+            account: "012345678901".into(),
+            region: "eu-west-1",
+            secrets,
+        }
+    }
+
+    #[test]
+    fn the_file_is_lines_that_a_shell_can_source_and_its_credentials_are_read_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("credentials.env");
+        let nothing = read(&path).unwrap();
+        assert!(nothing.token.is_none() && nothing.access_key.is_none());
+        let secrets = secrets();
+        write(&path, &credentials(Some("http://127.0.0.1:1"), &secrets)).unwrap();
         insta::assert_snapshot!(std::fs::read_to_string(&path).unwrap(), @r"
         CLAVIGER_ENDPOINT=http://127.0.0.1:1
         CLAVIGER_TLS_ENDPOINT=https://localhost:2
         CLAVIGER_CA=/d/ca.pem
         CLAVIGER_FOLDER=f
         CLAVIGER_TOKEN=t=1
+        AWS_ENDPOINT_URL_KMS=http://127.0.0.1:1
+        AWS_REGION=eu-west-1
+        AWS_DEFAULT_REGION=eu-west-1
+        AWS_ACCOUNT_ID=012345678901
+        AWS_ACCESS_KEY_ID=CLVAX
+        AWS_SECRET_ACCESS_KEY=a+b/c
         ");
-        assert_eq!(read_token(&path).unwrap().unwrap().as_str(), "t=1");
+        let kept = read(&path).unwrap();
+        assert_eq!(kept.token.unwrap().as_str(), "t=1");
+        assert!(kept.access_key.unwrap() == secrets.access_key);
     }
 
     #[test]
-    fn a_damaged_file_has_no_token() {
+    fn aws_clients_are_sent_to_tls_where_nothing_is_in_clear() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("credentials.env");
-        for text in [b"".as_slice(), b"CLAVIGER_TOKENS=x\n", b"\xff\xfe"] {
+        write(&path, &credentials(None, &secrets())).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.contains("AWS_ENDPOINT_URL_KMS=https://localhost:2\n"), "{text}");
+        assert!(!text.contains("CLAVIGER_ENDPOINT="), "{text}");
+    }
+
+    #[test]
+    fn a_damaged_file_has_no_credentials() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("credentials.env");
+        for text in [b"".as_slice(), b"CLAVIGER_TOKENS=x\nAWS_ACCESS_KEY_IDS=x\n", b"\xff\xfe"] {
             std::fs::write(&path, text).unwrap();
-            assert_eq!(read_token(&path).unwrap(), None);
+            let kept = read(&path).unwrap();
+            assert!(kept.token.is_none() && kept.access_key.is_none());
+        }
+    }
+
+    #[test]
+    fn half_a_pair_is_none_and_the_token_beside_it_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("credentials.env");
+        for half in ["AWS_ACCESS_KEY_ID=x", "AWS_SECRET_ACCESS_KEY=x"] {
+            std::fs::write(&path, format!("CLAVIGER_TOKEN=t\n{half}\n")).unwrap();
+            let kept = read(&path).unwrap();
+            assert!(kept.access_key.is_none(), "{half}");
+            assert_eq!(kept.token.unwrap().as_str(), "t");
         }
     }
 }

@@ -32,6 +32,13 @@ Paste into a shell:
     -d "{{\"folder_id\":\"$CLAVIGER_FOLDER\"}}" ${{CLAVIGER_TLS_ENDPOINT#https://}} \
     yandex.cloud.kms.v1.SymmetricKeyService/List
 
+  # With the AWS CLI, and with boto3 (docs/dialects/aws.md has the other SDKs):
+  ARN=$(aws kms create-key --query KeyMetadata.Arn --output text)
+  aws kms generate-data-key --key-id $ARN --key-spec AES_256
+  python3 -c 'import boto3, sys; kms = boto3.client("kms"); print(kms.decrypt(CiphertextBlob=
+    kms.encrypt(KeyId=sys.argv[1], Plaintext=b"hello")["CiphertextBlob"])["Plaintext"])' $ARN
+  AWS_ENDPOINT_URL_KMS=$CLAVIGER_TLS_ENDPOINT AWS_CA_BUNDLE=$CLAVIGER_CA aws kms list-keys
+
 Stop with Ctrl-C.
 "#
     )

@@ -3,6 +3,7 @@
 mod credentials;
 mod directory;
 mod examples;
+mod secrets;
 mod token;
 
 use super::arguments::DevArguments;
@@ -15,20 +16,14 @@ use crate::server::dev_ca::{self, Issued};
 use crate::server::listen::Bound;
 use crate::server::run::{Server, signals};
 use crate::server::tls;
-use crate::service::Kms;
-use crate::service::directory::Recognised;
-use crate::service::ports::{Clock, Principal};
+use crate::service::ports::Clock;
 use crate::service::provision::Administration;
 use crate::telemetry::metrics::Metrics;
 use anyhow::{Context, anyhow};
 use credentials::Credentials;
 use directory::DataDirectory;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::Path;
-use zeroize::Zeroizing;
 
-/// The name of the credentials that `dev` issues and revokes.
-const CREDENTIAL: &str = "dev";
 /// `dev`'s administrator may do everything, in every folder.
 const ROLES: [Role; 3] = [Role::Admin, Role::KeysEncrypterDecrypter, Role::Operator];
 
@@ -90,16 +85,18 @@ async fn serve(
     let bound = Bound::bind(&wanted(&settings)).await.context("listening")?;
     let administration = administration(&core).await?;
     let file = directory.file("credentials.env");
-    let token = token_of(&core.kms, &administration.administrator, &file).await?;
+    let secrets = secrets::of(&core.kms, &administration.administrator, &file).await?;
     let credentials = Credentials {
         endpoint: bound.plain_address().map(|address| format!("http://{}", reachable(address))),
         tls_endpoint: bound.tls_address().map(|address| format!("https://localhost:{}", address.port())),
         ca_file: &issued.ca_file,
         folder: administration.folder.id.to_string(),
-        token: &token,
+        account: administration.folder.account_id.to_string(),
+        region: &settings.aws.region,
+        secrets: &secrets,
     };
     credentials::write(&file, &credentials).context("credentials.env")?;
-    drop(token);
+    drop(secrets);
     say(examples::text(&file))?;
     let tls = tls::server_config(issued.identity).context("TLS")?;
     let server = Server { core, settings, bound, tls: Some(tls), metrics };
@@ -114,19 +111,6 @@ async fn administration(core: &Core) -> anyhow::Result<Administration> {
     }
     let appointed = core.kms.appoint_administrator(&found.folder, init::ADMINISTRATOR, &ROLES).await;
     appointed.context("a new administrator")
-}
-
-/// The administrator's API token: the one in the file if it is still valid, else a new one, and those that were
-/// issued before are revoked.
-async fn token_of(kms: &Kms, administrator: &Principal, file: &Path) -> anyhow::Result<Zeroizing<String>> {
-    if let Some(token) = credentials::read_token(file).context("credentials.env")? {
-        let recognised = kms.directory().by_token(&token).await.context("credentials")?;
-        if matches!(recognised, Recognised::InForce(caller) if caller.principal_id == administrator.id) {
-            return Ok(token);
-        }
-    }
-    kms.revoke_credentials(administrator.id, CREDENTIAL).await.context("revoking credentials")?;
-    Ok(kms.issue_token(administrator, CREDENTIAL, None).await.context("issuing a credential")?.text)
 }
 
 /// An address that clients on this machine can connect to.

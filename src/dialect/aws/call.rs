@@ -28,8 +28,11 @@ pub struct Call<'a> {
 pub enum Naming {
     /// Key id or key ARN. An alias is not found.
     IdOrArn,
-    /// Key id, key ARN, alias name or alias ARN.
+    /// Key id, key ARN, alias name or alias ARN, where the operation does not declare InvalidArnException (those that use
+    /// keys): what is no ARN of a key here is not found.
     Any,
+    /// As [`Any`](Self::Any), where the operation declares InvalidArnException (DescribeKey).
+    AnyOrInvalidArn,
 }
 
 /// A key that a request has named.
@@ -39,7 +42,8 @@ pub struct NamedKey {
     pub located: Located,
     /// Its ARN, for answers.
     pub arn: String,
-    /// What the request called it, for refusals that must not tell more than the caller knows.
+    /// The ARN of what the request called it, an alias's where it named one, for refusals that must not tell more than the
+    /// caller knows.
     pub given: String,
 }
 
@@ -72,9 +76,10 @@ impl Call<'_> {
     /// As [`key`](Self::key).
     pub async fn key_named(&self, given: &str, naming: Naming) -> Result<NamedKey, AwsError> {
         let name = arn::key_name(given, naming, self.region(), self.account)?;
-        let located = self.kms.locate(&self.ctx, &name).await.map_err(|error| self.refusal(error, given, given))?;
+        let given = arn::of_name(self.region(), &name);
+        let located = self.kms.locate(&self.ctx, &name).await.map_err(|error| self.refusal(error, &given, &given))?;
         let arn = arn::of_key(self.region(), located.account_id, located.key_id);
-        Ok(NamedKey { located, arn, given: given.to_owned() })
+        Ok(NamedKey { located, arn, given })
     }
 
     /// A refusal of the core, about a key.
@@ -83,7 +88,7 @@ impl Call<'_> {
         self.refusal(error, &key.arn, &key.given)
     }
 
-    /// A refusal of the core. `subject` is the ARN of what it is about, `given` what the request called it.
+    /// A refusal of the core. `subject` is the ARN of what it is about, `given` that of what the request called it.
     #[must_use]
     pub fn refusal(&self, error: ServiceError, subject: &str, given: &str) -> AwsError {
         let user = arn::of_user(self.account, &self.user);

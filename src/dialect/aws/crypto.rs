@@ -1,78 +1,166 @@
-//! Uses of keys, and what is made for callers.
+//! Uses of keys: Encrypt, Decrypt. Random bytes.
 
-use super::call::Call;
-use super::error::AwsError;
+use super::blob::Blob;
+use super::call::{Call, NamedKey, Naming};
+use super::error::{AwsError, Code};
 use super::input::Input;
+use super::keys::{refuse_grant_tokens, refused_in_folder};
+use super::metadata::{SYMMETRIC_DEFAULT, material_id};
 use super::output::Output;
+use super::source::{Source, require_ciphertext};
+use crate::domain::context::EncryptionContext;
+use crate::service::request::{Decrypt, DryDecrypt, DryRun, Encrypt};
+use serde::Serialize;
+
+/// Refuses what no use of a key is served with: grant tokens, answers for an enclave, algorithms of other keys (which
+/// the members `algorithms` name). None of it depends on the key, so it tells nothing of it.
+///
+/// # Errors
+/// InvalidGrantTokenException, UnsupportedOperationException, InvalidKeyUsageException.
+pub fn refuse_what_is_not_served(input: &Input, algorithms: &[&str]) -> Result<(), AwsError> {
+    refuse_grant_tokens(input)?;
+    if input.has("Recipient") {
+        return Err(AwsError::unsupported("Attested enclaves are not supported: leave Recipient out."));
+    }
+    let mut given = algorithms.iter().filter_map(|member| input.text(member));
+    if let Some(other) = given.find(|algorithm| *algorithm != SYMMETRIC_DEFAULT) {
+        return Err(AwsError::new(
+            Code::InvalidKeyUsage,
+            format!("The algorithm {other} is not that of a symmetric key: {SYMMETRIC_DEFAULT} is."),
+        ));
+    }
+    Ok(())
+}
+
+/// The encryption context in the member `member`; none and an empty one are the same.
+pub fn context(input: &mut Input, member: &str) -> EncryptionContext {
+    EncryptionContext::from_pairs(input.take_map(member))
+}
+
+/// How a dry run ends that is not refused.
+#[must_use]
+pub fn dry_run_succeeded() -> AwsError {
+    AwsError::new(Code::DryRunOperation, "The request would have succeeded, but the DryRun option is set.")
+}
+
+/// A dry run of what encrypts with a key.
+///
+/// # Errors
+/// Those of the use, or DryRunOperationException.
+pub async fn dry_run_of_encryption(call: &Call<'_>, key: &NamedKey) -> Result<Output, AwsError> {
+    let request = DryRun { decrypt: None, encrypt: Some(key.id()) };
+    call.kms.dry_run(&call.ctx, request).await.map_err(|error| call.refused(error, key))?;
+    Err(dry_run_succeeded())
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct EncryptAnswer<'a> {
+    ciphertext_blob: Blob<'a>,
+    key_id: &'a str,
+    encryption_algorithm: &'static str,
+}
 
 /// Encrypt.
 ///
 /// # Errors
-/// The operation's.
-pub async fn encrypt(call: &Call<'_>, input: Input) -> Result<Output, AwsError> {
-    let _ = (call.account, input.has("KeyId"));
-    Err(AwsError::unsupported("not yet"))
+/// NotFoundException, DisabledException, KMSInvalidStateException, InvalidKeyUsageException, DryRunOperationException.
+pub async fn encrypt(call: &Call<'_>, mut input: Input) -> Result<Output, AwsError> {
+    refuse_what_is_not_served(&input, &["EncryptionAlgorithm"])?;
+    let key = call.key(&input, "KeyId", Naming::Any).await?;
+    if input.flag("DryRun") {
+        return dry_run_of_encryption(call, &key).await;
+    }
+    let request = Encrypt {
+        key_id: key.id(),
+        version_id: None,
+        context: context(&mut input, "EncryptionContext"),
+        plaintext: input.take_blob("Plaintext").unwrap_or_default(),
+    };
+    let encrypted = call.kms.encrypt(&call.ctx, request).await.map_err(|error| call.refused(error, &key))?;
+    Ok(Output::of(&EncryptAnswer {
+        ciphertext_blob: Blob(&encrypted.ciphertext),
+        key_id: &key.arn,
+        encryption_algorithm: SYMMETRIC_DEFAULT,
+    }))
+}
+
+/// Whether ciphertexts are not to be looked at.
+///
+/// # Errors
+/// ValidationException if that is asked for, and the request is no dry run.
+pub fn ignores_ciphertext(input: &Input) -> Result<bool, AwsError> {
+    let ignores = input.texts("DryRunModifiers").iter().any(|modifier| modifier == "IGNORE_CIPHERTEXT");
+    if ignores && !input.flag("DryRun") {
+        return Err(AwsError::new(Code::Validation, "DryRunModifiers can be specified with DryRun only."));
+    }
+    Ok(ignores)
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct DecryptAnswer<'a> {
+    key_id: &'a str,
+    plaintext: Blob<'a>,
+    encryption_algorithm: &'static str,
+    key_material_id: String,
 }
 
 /// Decrypt.
 ///
 /// # Errors
-/// The operation's.
-pub async fn decrypt(call: &Call<'_>, input: Input) -> Result<Output, AwsError> {
-    let _ = (call.account, input.has("KeyId"));
-    Err(AwsError::unsupported("not yet"))
+/// InvalidCiphertextException, IncorrectKeyException, NotFoundException, DisabledException, KMSInvalidStateException,
+/// AccessDeniedException, DryRunOperationException.
+pub async fn decrypt(call: &Call<'_>, mut input: Input) -> Result<Output, AwsError> {
+    refuse_what_is_not_served(&input, &["EncryptionAlgorithm"])?;
+    let ignores_ciphertext = ignores_ciphertext(&input)?;
+    let ciphertext = input.take_blob("CiphertextBlob");
+    let (given, bytes) = (input.text("KeyId"), ciphertext.as_ref().map(|bytes| bytes.as_slice()));
+    require_ciphertext(given, bytes, ignores_ciphertext)?;
+    let source = Source::find(call, given, bytes).await?;
+    let source = if ignores_ciphertext { source.whatever_the_ciphertext() } else { source };
+    if let Some(fault) = source.fault(call).await? {
+        return Err(fault);
+    }
+    let request = Decrypt {
+        key_id: source.key.id(),
+        context: context(&mut input, "EncryptionContext"),
+        ciphertext: ciphertext.map(|bytes| bytes.to_vec()).unwrap_or_default(),
+    };
+    if input.flag("DryRun") {
+        let wanted = if ignores_ciphertext { DryDecrypt::Key(request.key_id) } else { DryDecrypt::Ciphertext(request) };
+        let request = DryRun { decrypt: Some(wanted), encrypt: None };
+        call.kms.dry_run(&call.ctx, request).await.map_err(|error| source.refused(call, error))?;
+        return Err(dry_run_succeeded());
+    }
+    let decrypted = call.kms.decrypt(&call.ctx, request).await.map_err(|error| source.refused(call, error))?;
+    let answer = DecryptAnswer {
+        key_id: &source.key.arn,
+        plaintext: Blob(&decrypted.plaintext),
+        encryption_algorithm: SYMMETRIC_DEFAULT,
+        key_material_id: material_id(decrypted.version_id),
+    };
+    Ok(Output::of(&answer))
 }
 
-/// ReEncrypt.
-///
-/// # Errors
-/// The operation's.
-pub async fn re_encrypt(call: &Call<'_>, input: Input) -> Result<Output, AwsError> {
-    let _ = (call.account, input.has("KeyId"));
-    Err(AwsError::unsupported("not yet"))
-}
-
-/// GenerateDataKey.
-///
-/// # Errors
-/// The operation's.
-pub async fn generate_data_key(call: &Call<'_>, input: Input) -> Result<Output, AwsError> {
-    let _ = (call.account, input.has("KeyId"));
-    Err(AwsError::unsupported("not yet"))
-}
-
-/// GenerateDataKeyWithoutPlaintext.
-///
-/// # Errors
-/// The operation's.
-pub async fn generate_data_key_without_plaintext(call: &Call<'_>, input: Input) -> Result<Output, AwsError> {
-    let _ = (call.account, input.has("KeyId"));
-    Err(AwsError::unsupported("not yet"))
-}
-
-/// GenerateDataKeyPair.
-///
-/// # Errors
-/// The operation's.
-pub async fn generate_data_key_pair(call: &Call<'_>, input: Input) -> Result<Output, AwsError> {
-    let _ = (call.account, input.has("KeyId"));
-    Err(AwsError::unsupported("not yet"))
-}
-
-/// GenerateDataKeyPairWithoutPlaintext.
-///
-/// # Errors
-/// The operation's.
-pub async fn generate_data_key_pair_without_plaintext(call: &Call<'_>, input: Input) -> Result<Output, AwsError> {
-    let _ = (call.account, input.has("KeyId"));
-    Err(AwsError::unsupported("not yet"))
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Random<'a> {
+    plaintext: Blob<'a>,
 }
 
 /// GenerateRandom.
 ///
 /// # Errors
-/// The operation's.
+/// ValidationException without a number of bytes, UnsupportedOperationException, AccessDeniedException.
 pub async fn generate_random(call: &Call<'_>, input: Input) -> Result<Output, AwsError> {
-    let _ = (call.account, input.has("KeyId"));
-    Err(AwsError::unsupported("not yet"))
+    refuse_what_is_not_served(&input, &[])?;
+    if input.has("CustomKeyStoreId") {
+        return Err(AwsError::unsupported("Custom key stores are not supported: leave CustomKeyStoreId out."));
+    }
+    let Some(bytes) = input.int("NumberOfBytes").and_then(|bytes| usize::try_from(bytes).ok()) else {
+        return Err(AwsError::new(Code::Validation, "NumberOfBytes is required."));
+    };
+    let random = call.kms.random(&call.ctx, bytes).await.map_err(|error| refused_in_folder(call, error))?;
+    Ok(Output::of(&Random { plaintext: Blob(&random) }))
 }

@@ -5,7 +5,7 @@ use super::error::AwsError;
 use super::input::Input;
 use super::operation::Operation;
 use super::output::Output;
-use super::{aliases, crypto, keys, policies, rotation, tags};
+use super::{aliases, crypto, data_keys, keys, policies, re_encrypt, rotation, tags};
 
 /// Runs an operation.
 ///
@@ -14,7 +14,7 @@ use super::{aliases, crypto, keys, policies, rotation, tags};
 pub async fn dispatch(operation: Operation, call: &Call<'_>, body: &[u8]) -> Result<Output, AwsError> {
     use Operation as O;
     if !is_served(operation) {
-        return Err(AwsError::unsupported(format!("{} is not supported", operation.name())));
+        return Err(not_served(operation));
     }
     let input = Input::read(operation, body)?;
     match operation {
@@ -33,11 +33,13 @@ pub async fn dispatch(operation: Operation, call: &Call<'_>, body: &[u8]) -> Res
         O::ListKeyRotations => rotation::list_key_rotations(call, input).await,
         O::Encrypt => crypto::encrypt(call, input).await,
         O::Decrypt => crypto::decrypt(call, input).await,
-        O::ReEncrypt => crypto::re_encrypt(call, input).await,
-        O::GenerateDataKey => crypto::generate_data_key(call, input).await,
-        O::GenerateDataKeyWithoutPlaintext => crypto::generate_data_key_without_plaintext(call, input).await,
-        O::GenerateDataKeyPair => crypto::generate_data_key_pair(call, input).await,
-        O::GenerateDataKeyPairWithoutPlaintext => crypto::generate_data_key_pair_without_plaintext(call, input).await,
+        O::ReEncrypt => re_encrypt::re_encrypt(call, input).await,
+        O::GenerateDataKey => data_keys::generate_data_key(call, input).await,
+        O::GenerateDataKeyWithoutPlaintext => data_keys::generate_data_key_without_plaintext(call, input).await,
+        O::GenerateDataKeyPair => data_keys::generate_data_key_pair(call, input).await,
+        O::GenerateDataKeyPairWithoutPlaintext => {
+            data_keys::generate_data_key_pair_without_plaintext(call, input).await
+        }
         O::GenerateRandom => crypto::generate_random(call, input).await,
         O::CreateAlias => aliases::create_alias(call, input).await,
         O::UpdateAlias => aliases::update_alias(call, input).await,
@@ -49,8 +51,12 @@ pub async fn dispatch(operation: Operation, call: &Call<'_>, body: &[u8]) -> Res
         O::GetKeyPolicy => policies::get_key_policy(call, input).await,
         O::PutKeyPolicy => policies::put_key_policy(call, input).await,
         O::ListKeyPolicies => policies::list_key_policies(call, input).await,
-        _ => Err(AwsError::unsupported(format!("{} is not supported", operation.name()))),
+        _ => Err(not_served(operation)),
     }
+}
+
+fn not_served(operation: Operation) -> AwsError {
+    AwsError::unsupported(format!("{} is not supported.", operation.name()))
 }
 
 /// Whether an operation is served.

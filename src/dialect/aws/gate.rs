@@ -1,13 +1,145 @@
-//! What every request passes: size, signature, operation. Every answer carries `x-amzn-RequestId`.
+//! What every request passes before its operation: form, size, signature. Authentication comes first: who is not known
+//! learns nothing, not even whether an operation exists.
+//!
+//! The server's edge gives every answer to `POST /` its `x-amzn-RequestId`, also those that do not come from here.
 
 use super::AwsDeps;
+use super::call::Call;
+use super::dispatch::dispatch;
+use super::error::{AwsError, Code};
+use super::operation::Operation;
+use crate::auth::{Peer, Signed};
+use crate::dialect::RequestId;
+use crate::dialect::yandex::{gate::is_grpc, rest::no_such_path};
+use crate::domain::Dialect;
+use crate::service::request::RequestContext;
+use crate::telemetry::RequestNotes;
 use axum::Router;
+use axum::body::{Body, Bytes, HttpBody};
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use std::sync::Arc;
 
 /// The largest body that is read, in bytes. It is read before the signature is verified, which is over it.
 pub const MAX_BODY_BYTES: usize = 256 * 1024;
+/// Names the operation.
+const X_AMZ_TARGET: HeaderName = HeaderName::from_static("x-amz-target");
+/// What stands before an operation's name.
+const TARGET_PREFIX: &str = "TrentService.";
 
-/// The route.
+/// The route: `POST /`. Other methods go on as on any path that nothing serves.
 pub fn routes(deps: AwsDeps) -> Router {
-    let _ = (deps.kms, deps.signatures);
-    Router::new()
+    Router::new().route("/", post(handle).fallback(no_such_path)).with_state(Arc::new(deps))
 }
+
+/// Whether a request is one of this dialect, whatever becomes of it.
+#[must_use]
+pub fn is_aws(request: &Request) -> bool {
+    request.method() == Method::POST && request.uri().path() == "/" && !is_grpc(request.headers())
+}
+
+async fn handle(State(deps): State<Arc<AwsDeps>>, request: Request) -> Response {
+    if !is_aws(&request) {
+        return no_such_path(request).await;
+    }
+    let notes = request.extensions().get::<RequestNotes>().cloned();
+    match answer(&deps, request, notes.as_ref()).await {
+        Ok(response) => response,
+        Err(error) => {
+            error.note(notes.as_ref());
+            error.into_response()
+        }
+    }
+}
+
+async fn answer(deps: &AwsDeps, request: Request, notes: Option<&RequestNotes>) -> Result<Response, AwsError> {
+    let (mut head, body) = request.into_parts();
+    let operation = target(&head.headers);
+    if let Some(notes) = notes {
+        notes.operation("aws", operation.map_or("unknown", Operation::name));
+    }
+    put_host(&mut head);
+    deps.signatures.look_at(&head, head.extensions.get::<Peer>())?;
+    let body = whole(body).await?;
+    let signed = deps.signatures.verify(&head, &body, head.extensions.get::<Peer>()).await?;
+    if let Some(notes) = notes {
+        notes.principal(signed.caller.principal_id);
+    }
+    check_content_type(&head.headers)?;
+    let operation = operation.ok_or_else(unknown_operation)?;
+    let call = call(deps, &head, signed, operation).await?;
+    dispatch(operation, &call, &body).await?.into_response()
+}
+
+async fn call<'a>(deps: &'a AwsDeps, head: &Parts, signed: Signed, operation: Operation) -> Result<Call<'a>, AwsError> {
+    let Signed { caller, name, region } = signed;
+    let account = deps.kms.account_of(caller.folder_id).await?;
+    let request_id = head.extensions.get::<RequestId>().cloned().unwrap_or_default().0;
+    let ctx = RequestContext { request_id, caller, dialect: Dialect::Aws, region: Some(region) };
+    Ok(Call { kms: &deps.kms, ctx, account, user: name, operation: operation.name() })
+}
+
+/// The operation that the request names, once.
+fn target(headers: &HeaderMap) -> Option<Operation> {
+    let mut values = headers.get_all(X_AMZ_TARGET).iter();
+    let (Some(value), None) = (values.next(), values.next()) else { return None };
+    Operation::parse(value.to_str().ok()?.strip_prefix(TARGET_PREFIX)?)
+}
+
+fn unknown_operation() -> AwsError {
+    AwsError::new(
+        Code::UnknownOperation,
+        "The X-Amz-Target header must be given once, as TrentService. followed by the name of an operation",
+    )
+}
+
+/// HTTP/2 names the host apart from the headers (RFC 9113, 8.3.1); the signature is over it as the header `host`.
+fn put_host(head: &mut Parts) {
+    if head.headers.contains_key(header::HOST) {
+        return;
+    }
+    let authority = head.uri.authority().map(|authority| HeaderValue::from_str(authority.as_str()));
+    if let Some(Ok(host)) = authority {
+        head.headers.insert(header::HOST, host);
+    }
+}
+
+/// JSON 1.1, or JSON by its general name, which clients of look-alikes send; no type at all is JSON too. The cloud knows no
+/// operation of another protocol.
+fn check_content_type(headers: &HeaderMap) -> Result<(), AwsError> {
+    let Some(value) = headers.get(header::CONTENT_TYPE) else { return Ok(()) };
+    let kind = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    let taken = ["application/x-amz-json-1.1", "application/json"];
+    if taken.iter().any(|taken| kind.eq_ignore_ascii_case(taken)) {
+        return Ok(());
+    }
+    Err(AwsError::new(
+        Code::UnknownOperation,
+        "The Content-Type header must be application/x-amz-json-1.1 or application/json",
+    ))
+}
+
+/// The whole body. One that says or shows itself to be too large is not read on.
+async fn whole(body: Body) -> Result<Bytes, AwsError> {
+    let max = u64::try_from(MAX_BODY_BYTES).unwrap_or(u64::MAX);
+    if body.size_hint().lower() > max {
+        return Err(too_large());
+    }
+    match Limited::new(body, MAX_BODY_BYTES).collect().await {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
+        Err(_) => Err(AwsError::new(Code::Serialization, "The body of the request is not complete")),
+    }
+}
+
+fn too_large() -> AwsError {
+    let text = format!("The body of the request must be at most {MAX_BODY_BYTES} bytes long");
+    AwsError::new(Code::RequestEntityTooLarge, text)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,15 +1,26 @@
 //! A request's members, read strictly and checked against the table of its operation, so that handlers only take what is
 //! there. Values of secrets are wiped when they are dropped.
+//!
+//! [`reader`] turns JSON into values, [`check`] judges them; both say what is wrong in the cloud's words.
+
+mod check;
+mod reader;
 
 use super::error::AwsError;
 use super::operation::Operation;
+use super::shapes;
 use std::collections::BTreeMap;
 use zeroize::Zeroizing;
 
+pub use check::missing;
+
 /// The members of a request that its operation knows. Others are ignored, as in the cloud.
 pub struct Input {
-    members: BTreeMap<&'static str, Value>,
+    members: Members,
 }
+
+/// Members in the order of the request, each name once.
+type Members = Vec<(&'static str, Value)>;
 
 /// A checked value.
 pub enum Value {
@@ -38,20 +49,28 @@ impl Input {
     /// # Errors
     /// SerializationException for what is not JSON of these types, ValidationException for values that the table refuses.
     pub fn read(operation: Operation, body: &[u8]) -> Result<Self, AwsError> {
-        let _ = (operation, body);
-        Ok(Self { members: BTreeMap::new() })
+        reader::read(shapes::of(operation), body).map(|members| Self { members })
+    }
+
+    fn get(&self, name: &str) -> Option<&Value> {
+        self.members.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
+    }
+
+    fn take(&mut self, name: &str) -> Option<Value> {
+        let at = self.members.iter().position(|(known, _)| *known == name)?;
+        Some(self.members.swap_remove(at).1)
     }
 
     /// Whether a member was sent (`null` is not).
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
-        self.members.contains_key(name)
+        self.get(name).is_some()
     }
 
     /// A string.
     #[must_use]
     pub fn text(&self, name: &str) -> Option<&str> {
-        match self.members.get(name) {
+        match self.get(name) {
             Some(Value::Text(text)) => Some(text),
             _ => None,
         }
@@ -60,7 +79,7 @@ impl Input {
     /// A number.
     #[must_use]
     pub fn int(&self, name: &str) -> Option<i64> {
-        match self.members.get(name) {
+        match self.get(name) {
             Some(Value::Int(number)) => Some(*number),
             _ => None,
         }
@@ -69,12 +88,12 @@ impl Input {
     /// Yes or no; no if it is absent.
     #[must_use]
     pub fn flag(&self, name: &str) -> bool {
-        matches!(self.members.get(name), Some(Value::Flag(true)))
+        matches!(self.get(name), Some(Value::Flag(true)))
     }
 
     /// Takes bytes out.
     pub fn take_blob(&mut self, name: &str) -> Option<Zeroizing<Vec<u8>>> {
-        match self.members.remove(name) {
+        match self.take(name) {
             Some(Value::Blob(bytes)) => Some(bytes),
             _ => None,
         }
@@ -82,7 +101,7 @@ impl Input {
 
     /// Takes a map out; empty if it is absent.
     pub fn take_map(&mut self, name: &str) -> BTreeMap<String, String> {
-        match self.members.remove(name) {
+        match self.take(name) {
             Some(Value::Map(map)) => map,
             _ => BTreeMap::new(),
         }
@@ -91,7 +110,7 @@ impl Input {
     /// A list of strings; empty if it is absent.
     #[must_use]
     pub fn texts(&self, name: &str) -> &[String] {
-        match self.members.get(name) {
+        match self.get(name) {
             Some(Value::Texts(texts)) => texts,
             _ => &[],
         }
@@ -100,9 +119,12 @@ impl Input {
     /// Tags; empty if they are absent.
     #[must_use]
     pub fn tags(&self, name: &str) -> &[(String, String)] {
-        match self.members.get(name) {
+        match self.get(name) {
             Some(Value::Tags(tags)) => tags,
             _ => &[],
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

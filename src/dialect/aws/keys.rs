@@ -1,78 +1,296 @@
 //! Keys: made, shown, listed, switched, described, deleted and taken back.
 
-use super::call::Call;
-use super::error::AwsError;
+use super::call::{Call, NamedKey, Naming};
+use super::error::{AwsError, Code};
 use super::input::Input;
-use super::output::Output;
+use super::lists::{self, Rest};
+use super::marker::{self, List};
+use super::metadata::{AWS_KMS, ENCRYPT_DECRYPT, KeyMetadata, SYMMETRIC_DEFAULT, deletion_date, state};
+use super::operation::Operation;
+use super::output::{Output, epoch_if};
+use super::{arn, policy, states, tags};
+use crate::domain::algorithm::Algorithm;
+use crate::domain::key::Switch;
+use crate::domain::operation::{KeyView, Operation as Record, Snapshot};
+use crate::domain::text::{Description, Labels, Name};
+use crate::domain::time::Timestamp;
+use crate::service::error::{Missing, ServiceError};
+use crate::service::request::{CreateKey, KeyPatch};
+use serde::Serialize;
+use std::time::Duration;
+
+/// The longest description, in characters.
+const MAX_DESCRIPTION_CHARS: usize = 8192;
+const SECONDS_PER_DAY: u64 = 24 * 60 * 60;
+/// How many days a key's deletion is pending if a request does not say.
+const DEFAULT_PENDING_WINDOW_DAYS: u64 = 30;
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Described<'a> {
+    key_metadata: KeyMetadata<'a>,
+}
 
 /// CreateKey.
 ///
 /// # Errors
-/// The operation's.
+/// UnsupportedOperationException for keys that are not served, TagException, MalformedPolicyDocumentException.
 pub async fn create_key(call: &Call<'_>, input: Input) -> Result<Output, AwsError> {
-    let _ = (call.account, input.has("KeyId"));
-    Err(AwsError::unsupported("not yet"))
+    refuse_other_kinds(&input)?;
+    let tags = tags::checked(input.tags("Tags"))?;
+    if let Some(text) = input.text("Policy") {
+        policy::require_default(text, call.account)?;
+    }
+    let description = input.text("Description").unwrap_or_default();
+    let request = CreateKey {
+        folder_id: call.ctx.caller.folder_id,
+        name: Name::default(),
+        description: described(call, description)?,
+        labels: Labels::default(),
+        tags,
+        algorithm: Algorithm::Aes256Hsm,
+        rotation_period: None,
+        deletion_protection: false,
+        idempotency: None,
+    };
+    let record = call.kms.create_key(&call.ctx, request).await.map_err(|error| refused_in_folder(call, error))?;
+    let view = changed_key(call, record)?;
+    Ok(Output::of(&Described { key_metadata: KeyMetadata::of(&view, call.account) }))
+}
+
+/// Refuses kinds of keys that are not served. The texts name what is.
+fn refuse_other_kinds(input: &Input) -> Result<(), AwsError> {
+    let spec = [input.text("KeySpec"), input.text("CustomerMasterKeySpec")];
+    if let [Some(new), Some(old)] = spec
+        && new != old
+    {
+        return Err(AwsError::new(
+            Code::Validation,
+            "You cannot specify KeySpec and CustomerMasterKeySpec in the same request. CustomerMasterKeySpec is deprecated.",
+        ));
+    }
+    let served = [
+        ("KeySpec", SYMMETRIC_DEFAULT),
+        ("CustomerMasterKeySpec", SYMMETRIC_DEFAULT),
+        ("KeyUsage", ENCRYPT_DECRYPT),
+        ("Origin", AWS_KMS),
+    ];
+    for (member, only) in served {
+        if input.text(member).is_some_and(|given| given != only) {
+            return Err(AwsError::unsupported(format!("This {member} is not supported: only {only} is.")));
+        }
+    }
+    if input.flag("MultiRegion") {
+        return Err(AwsError::unsupported("Multi-Region keys are not supported: only MultiRegion false is."));
+    }
+    for member in ["CustomKeyStoreId", "XksKeyId"] {
+        if input.has(member) {
+            return Err(AwsError::unsupported(format!(
+                "Custom key stores are not supported: leave {member} out, and the key's Origin is {AWS_KMS}."
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn described(call: &Call<'_>, text: &str) -> Result<Description, AwsError> {
+    Description::new(text.to_owned(), MAX_DESCRIPTION_CHARS).map_err(|error| call.refusal(error.into(), "*", "*"))
+}
+
+/// A refusal that is about the caller's folder. To a caller without any role its folder does not exist; here it has an
+/// account none the less.
+pub fn refused_in_folder(call: &Call<'_>, error: ServiceError) -> AwsError {
+    let error = match error {
+        ServiceError::NotFound { what: Missing::Folder, .. } => ServiceError::Denied,
+        other => other,
+    };
+    call.refusal(error, "*", "*")
+}
+
+/// The key as it was right after a change.
+fn changed_key(call: &Call<'_>, record: Record) -> Result<Box<KeyView>, AwsError> {
+    match record.snapshot {
+        Snapshot::Key(view) => Ok(view),
+        Snapshot::Version(_) | Snapshot::Nothing => {
+            Err(call.refusal(ServiceError::Bug("a change of a key left no record of it".into()), "*", "*"))
+        }
+    }
 }
 
 /// DescribeKey.
 ///
 /// # Errors
-/// The operation's.
+/// NotFoundException, InvalidGrantTokenException.
 pub async fn describe_key(call: &Call<'_>, input: Input) -> Result<Output, AwsError> {
-    let _ = (call.account, input.has("KeyId"));
-    Err(AwsError::unsupported("not yet"))
+    refuse_grant_tokens(&input)?;
+    let key = call.key(&input, "KeyId", Naming::AnyOrInvalidArn).await?;
+    let view = call.kms.key(&call.ctx, key.id()).await.map_err(|error| call.refused(error, &key))?;
+    Ok(Output::of(&Described { key_metadata: KeyMetadata::of(&view, key.located.account_id) }))
+}
+
+/// Refuses grant tokens: there are no grants.
+///
+/// # Errors
+/// InvalidGrantTokenException if there is one.
+pub fn refuse_grant_tokens(input: &Input) -> Result<(), AwsError> {
+    if input.texts("GrantTokens").is_empty() {
+        return Ok(());
+    }
+    Err(AwsError::new(Code::InvalidGrantToken, "Grants are not supported: send no grant tokens."))
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Keys {
+    keys: Vec<KeyListEntry>,
+    #[serde(flatten)]
+    rest: Rest,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct KeyListEntry {
+    key_id: String,
+    key_arn: String,
 }
 
 /// ListKeys.
 ///
 /// # Errors
-/// The operation's.
+/// InvalidMarkerException, AccessDeniedException.
 pub async fn list_keys(call: &Call<'_>, input: Input) -> Result<Output, AwsError> {
-    let _ = (call.account, input.has("KeyId"));
-    Err(AwsError::unsupported("not yet"))
+    if input.texts("ResourceOwners").iter().any(|owner| owner != "SELF") {
+        return Err(AwsError::unsupported(
+            "Keys are not shared through RAM: only the resource owner SELF is supported.",
+        ));
+    }
+    let folder_id = call.ctx.caller.folder_id;
+    let listed = lists::of(call, List::Keys, folder_id.as_bytes());
+    let wanted = marker::wanted(&input, listed)?;
+    let found = call.kms.keys(&call.ctx, folder_id, wanted.after, wanted.limit).await;
+    let page = found.map_err(|error| refused_in_folder(call, error))?;
+    let entry = |view: KeyView| KeyListEntry {
+        key_id: view.key.id.to_string(),
+        key_arn: arn::of_key(&view.key.region, call.account, view.key.id),
+    };
+    let rest = Rest::of(listed, page.next);
+    Ok(Output::of(&Keys { keys: page.items.into_iter().map(entry).collect(), rest }))
 }
 
 /// EnableKey.
 ///
 /// # Errors
-/// The operation's.
+/// NotFoundException, KMSInvalidStateException.
 pub async fn enable_key(call: &Call<'_>, input: Input) -> Result<Output, AwsError> {
-    let _ = (call.account, input.has("KeyId"));
-    Err(AwsError::unsupported("not yet"))
+    let requires = states::requires(Operation::EnableKey);
+    let patch = KeyPatch { switch: Some(Switch::Active), requires, ..KeyPatch::default() };
+    update(call, &input, patch).await
 }
 
 /// DisableKey.
 ///
 /// # Errors
-/// The operation's.
+/// NotFoundException, KMSInvalidStateException.
 pub async fn disable_key(call: &Call<'_>, input: Input) -> Result<Output, AwsError> {
-    let _ = (call.account, input.has("KeyId"));
-    Err(AwsError::unsupported("not yet"))
-}
-
-/// ScheduleKeyDeletion.
-///
-/// # Errors
-/// The operation's.
-pub async fn schedule_key_deletion(call: &Call<'_>, input: Input) -> Result<Output, AwsError> {
-    let _ = (call.account, input.has("KeyId"));
-    Err(AwsError::unsupported("not yet"))
-}
-
-/// CancelKeyDeletion.
-///
-/// # Errors
-/// The operation's.
-pub async fn cancel_key_deletion(call: &Call<'_>, input: Input) -> Result<Output, AwsError> {
-    let _ = (call.account, input.has("KeyId"));
-    Err(AwsError::unsupported("not yet"))
+    let requires = states::requires(Operation::DisableKey);
+    let patch = KeyPatch { switch: Some(Switch::Inactive), requires, ..KeyPatch::default() };
+    update(call, &input, patch).await
 }
 
 /// UpdateKeyDescription.
 ///
 /// # Errors
-/// The operation's.
+/// NotFoundException, KMSInvalidStateException.
 pub async fn update_key_description(call: &Call<'_>, input: Input) -> Result<Output, AwsError> {
-    let _ = (call.account, input.has("KeyId"));
-    Err(AwsError::unsupported("not yet"))
+    let description = described(call, input.text("Description").unwrap_or_default())?;
+    let requires = states::requires(Operation::UpdateKeyDescription);
+    let patch = KeyPatch { description: Some(description), requires, ..KeyPatch::default() };
+    update(call, &input, patch).await
+}
+
+/// Changes the key that the member `KeyId` names. There is nothing to answer.
+///
+/// # Errors
+/// NotFoundException, DisabledException, KMSInvalidStateException.
+pub async fn update(call: &Call<'_>, input: &Input, patch: KeyPatch) -> Result<Output, AwsError> {
+    let key = call.key(input, "KeyId", Naming::IdOrArn).await?;
+    call.kms.update_key(&call.ctx, key.id(), patch).await.map_err(|error| call.refused(error, &key))?;
+    Ok(Output::Empty)
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Scheduled {
+    key_id: String,
+    #[serde(serialize_with = "epoch_if", skip_serializing_if = "Option::is_none")]
+    deletion_date: Option<Timestamp>,
+    key_state: &'static str,
+    pending_window_in_days: u64,
+}
+
+/// ScheduleKeyDeletion.
+///
+/// # Errors
+/// ValidationException for a window outside of 7 to 30 days, NotFoundException, KMSInvalidStateException.
+pub async fn schedule_key_deletion(call: &Call<'_>, input: Input) -> Result<Output, AwsError> {
+    let days = input.int("PendingWindowInDays").map_or(DEFAULT_PENDING_WINDOW_DAYS, i64::unsigned_abs);
+    let window = Duration::from_secs(days * SECONDS_PER_DAY);
+    let key = call.key(&input, "KeyId", Naming::IdOrArn).await?;
+    let deleted = call.kms.delete_key(&call.ctx, key.id(), Some(window)).await;
+    let view = changed_key(call, deleted.map_err(|error| call.refused(error, &key))?)?;
+    Ok(Output::of(&Scheduled {
+        deletion_date: deletion_date(&view.key),
+        key_state: state(&view.key),
+        pending_window_in_days: whole_days(window.max(view.key.min_destruction_wait)),
+        key_id: key.arn,
+    }))
+}
+
+/// A period in days, rounded up: what lasts a little more than a day is not over after one.
+#[must_use]
+pub const fn whole_days(period: Duration) -> u64 {
+    let begun = period.subsec_nanos() > 0;
+    (period.as_secs() + begun as u64).div_ceil(SECONDS_PER_DAY)
+}
+
+/// An answer that has nothing but the key's ARN.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct KeyArn {
+    key_id: String,
+}
+
+impl KeyArn {
+    /// That of this key.
+    #[must_use]
+    pub fn of(key: NamedKey) -> Self {
+        Self { key_id: key.arn }
+    }
+}
+
+/// CancelKeyDeletion. The key is disabled then, whatever it was before.
+///
+/// # Errors
+/// NotFoundException, KMSInvalidStateException.
+pub async fn cancel_key_deletion(call: &Call<'_>, input: Input) -> Result<Output, AwsError> {
+    let key = call.key(&input, "KeyId", Naming::IdOrArn).await?;
+    let restored = call.kms.restore_key(&call.ctx, key.id(), Some(Switch::Inactive)).await;
+    restored.map_err(|error| call.refused(error, &key))?;
+    Ok(Output::of(&KeyArn::of(key)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case(Duration::ZERO, 0)]
+    #[case(Duration::from_nanos(1), 1)]
+    #[case(Duration::from_secs(86_400), 1)]
+    #[case(Duration::new(86_400, 1), 2)]
+    #[case(Duration::from_secs(90 * 86_400), 90)]
+    fn periods_are_shown_in_whole_days_rounded_up(#[case] period: Duration, #[case] days: u64) {
+        assert_eq!(whole_days(period), days);
+    }
 }

@@ -6,19 +6,26 @@
 
 pub mod aliases;
 pub mod arn;
+pub mod blob;
 pub mod call;
 pub mod crypto;
+pub mod data_keys;
 pub mod dispatch;
 pub mod error;
 pub mod gate;
 pub mod input;
 pub mod keys;
+pub mod lists;
 pub mod marker;
+pub mod metadata;
 pub mod operation;
 pub mod output;
 pub mod policies;
+pub mod policy;
+pub mod re_encrypt;
 pub mod rotation;
 pub mod shapes;
+pub mod source;
 pub mod states;
 pub mod tags;
 

@@ -1,23 +1,48 @@
 //! Answers: JSON 1.1 bodies.
 
+use super::error::{AwsError, CONTENT_TYPE};
+use crate::dialect::wiped::WipedBody;
 use crate::domain::time::Timestamp;
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, header};
 use serde::{Serialize, Serializer};
 
 /// What a handler answers.
-#[derive(Debug)]
 pub enum Output {
     /// HTTP 200 without a body.
     Empty,
-    /// HTTP 200 with this JSON.
-    Body(Vec<u8>),
+    /// HTTP 200 with this JSON, which is wiped once it is sent.
+    Body(WipedBody),
+    /// An answer without a JSON form, a mistake of ours; the text is for the log.
+    Unwritten(String),
 }
 
 impl Output {
     /// A structure with members named as on the wire; absent ones are left out by the structure.
     #[must_use]
     pub fn of(answer: &impl Serialize) -> Self {
-        // Structures of ours always serialise.
-        Self::Body(serde_json::to_vec(answer).unwrap_or_default())
+        match WipedBody::json(answer) {
+            Ok(body) => Self::Body(body),
+            Err(error) => Self::Unwritten(format!("an answer has no JSON form: {error}")),
+        }
+    }
+
+    /// As HTTP. Caches on the way must keep no answer (RFC 9111, 5.2.2.5): many hold plaintext.
+    ///
+    /// # Errors
+    /// KMSInternalException for an answer that could not be written.
+    pub fn into_response(self) -> Result<Response, AwsError> {
+        let body = match self {
+            Self::Empty => Body::empty(),
+            Self::Body(body) => Body::from(body),
+            Self::Unwritten(cause) => return Err(AwsError::bug(cause)),
+        };
+        let mut response = body.into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        Ok(response)
     }
 }
 
@@ -39,5 +64,49 @@ pub fn epoch_if<S: Serializer>(at: &Option<Timestamp>, serializer: S) -> Result<
     match at {
         Some(at) => epoch(at, serializer),
         None => serializer.serialize_none(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Serialize)]
+    struct Answer {
+        #[serde(serialize_with = "epoch")]
+        at: Timestamp,
+        #[serde(serialize_with = "epoch_if", skip_serializing_if = "Option::is_none")]
+        until: Option<Timestamp>,
+    }
+
+    async fn body_of(output: Output) -> (Response<()>, String) {
+        let (head, body) = output.into_response().unwrap().into_parts();
+        let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+        (Response::from_parts(head, ()), String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn times_are_numbers_of_seconds_with_milliseconds() {
+        let at = |micros| Timestamp::from_micros(micros);
+        let (_, body) = body_of(Output::of(&Answer { at: at(1_790_312_384_592_999), until: None })).await;
+        assert_eq!(body, r#"{"at":1790312384.592}"#);
+        let (_, body) = body_of(Output::of(&Answer { at: at(0), until: Some(at(253_402_128_000_000_000)) })).await;
+        assert_eq!(body, r#"{"at":0.0,"until":253402128000.0}"#);
+    }
+
+    #[tokio::test]
+    async fn an_empty_answer_has_no_body_and_no_answer_is_to_be_kept() {
+        let (head, body) = body_of(Output::Empty).await;
+        assert_eq!((head.status().as_u16(), body.as_str()), (200, ""));
+        assert_eq!(head.headers()["cache-control"], "no-store");
+        assert_eq!(head.headers()["content-type"], CONTENT_TYPE);
+    }
+
+    #[test]
+    fn an_answer_without_a_json_form_is_a_mistake_of_ours() {
+        let refused: std::collections::BTreeMap<Vec<u8>, u8> = [(vec![1], 1)].into();
+        let error = Output::of(&refused).into_response().unwrap_err();
+        assert_eq!((error.status.as_u16(), error.message.as_str()), (500, "internal error"));
+        assert!(error.cause().is_some_and(|cause| cause.contains("JSON form")));
     }
 }

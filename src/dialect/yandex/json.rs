@@ -3,6 +3,7 @@
 //! A body is read once, straight into its message. Texts of refusals name fields and places, never values: a value
 //! may be a plaintext.
 
+use crate::dialect::unambiguous::Unambiguous;
 use crate::service::error::ServiceError;
 use axum::extract::Query;
 use http::Uri;
@@ -24,62 +25,6 @@ pub fn from_body<M: DeserializeOwned + Default>(body: &[u8]) -> Result<M, Servic
         serde_json::from_slice::<Unambiguous>(body).map_err(|error| refusal(&error))?;
     }
     Ok(message)
-}
-
-/// Any JSON none of whose objects has a member twice.
-struct Unambiguous;
-
-impl<'de> serde::Deserialize<'de> for Unambiguous {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Self)
-    }
-}
-
-impl<'de> serde::de::Visitor<'de> for Unambiguous {
-    type Value = Self;
-
-    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("JSON")
-    }
-
-    fn visit_map<A: serde::de::MapAccess<'de>>(self, mut access: A) -> Result<Self, A::Error> {
-        let mut names = std::collections::HashSet::new();
-        while let Some((name, Self)) = access.next_entry::<String, Self>()? {
-            if !names.insert(name) {
-                return Err(serde::de::Error::custom("duplicate field"));
-            }
-        }
-        Ok(self)
-    }
-
-    fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut access: A) -> Result<Self, A::Error> {
-        while access.next_element::<Self>()?.is_some() {}
-        Ok(self)
-    }
-
-    fn visit_unit<E>(self) -> Result<Self, E> {
-        Ok(self)
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<Self, E> {
-        Ok(self)
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<Self, E> {
-        Ok(self)
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<Self, E> {
-        Ok(self)
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Self, E> {
-        Ok(self)
-    }
-
-    fn visit_str<E>(self, _: &str) -> Result<Self, E> {
-        Ok(self)
-    }
 }
 
 /// Reads a body again whose members may be `null`, which stands for an absent field in the proto3 mapping. Clients

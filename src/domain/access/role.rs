@@ -159,6 +159,7 @@ impl Role {
             permission,
             P::SetPrimaryVersion
                 | P::DeleteKey
+                | P::RestoreKey
                 | P::DestroyVersion
                 | P::SetBindings
                 | P::CreateFolder
@@ -286,7 +287,7 @@ mod tests {
             (
                 Role::Admin,
                 "ListKeys ViewKey CreateKey UpdateKey RotateKey SetPrimaryVersion DeleteKey DestroyVersion *Encrypt \
-                 *Decrypt ListBindings SetBindings ViewFolder CreateFolder ViewPrincipals ManagePrincipals",
+                 *Decrypt RestoreKey ListBindings SetBindings ViewFolder CreateFolder ViewPrincipals ManagePrincipals",
             ),
             (Role::Operator, "RestoreKey ConfirmClock ViewFolder"),
             (Role::AsymmetricEncryptionPublicKeyViewer, ""),

@@ -353,7 +353,7 @@ pub trait Store: Send + Sync {
     async fn key(&self, id: KeyId) -> Result<Option<Stored<Key>>, StoreError>;
     /// The key with this id, in any state, with its primary version and its own bindings.
     async fn key_record(&self, id: KeyId) -> Result<Option<KeyRecord>, StoreError>;
-    /// Keys of a folder with their primary versions, oldest first.
+    /// Keys of a folder that the filter lets through, with their primary versions, oldest first.
     async fn keys(
         &self,
         folder: FolderId,
@@ -380,6 +380,17 @@ pub trait Store: Send + Sync {
         folder: FolderId,
         region: String,
         key: Option<KeyId>,
+        after: Option<Cursor>,
+        limit: u32,
+    ) -> Result<Page<Alias>, StoreError>;
+    /// The aliases of keys of a folder and region whose own bindings let a principal of this kind view them, oldest first.
+    /// The list comes from an index, as that of [`keys_naming`](Self::keys_naming): whoever shows one of these aliases
+    /// decides by the bindings of its key.
+    async fn aliases_naming(
+        &self,
+        principal: (PrincipalKind, PrincipalId),
+        folder: FolderId,
+        region: String,
         after: Option<Cursor>,
         limit: u32,
     ) -> Result<Page<Alias>, StoreError>;

@@ -1,6 +1,7 @@
 //! Domain values to columns and back. The order of columns is that of [`super::table`].
 
 mod access;
+mod alias;
 mod credential;
 mod key;
 mod record;
@@ -9,6 +10,7 @@ mod version;
 pub(super) use access::{
     binding_set, binding_set_place, binding_set_row, folder, folder_row, principal, principal_kind, principal_row,
 };
+pub(super) use alias::{alias, alias_id, alias_row};
 pub(super) use credential::{certificate_handle, credential, credential_row};
 pub(super) use key::{key, key_row};
 pub(super) use record::{heartbeat, heartbeat_row, remembered, remembered_row};

@@ -1,12 +1,13 @@
 //! Every read is an index search, also with 20,000 keys: asked of SQLite itself.
 
 use crate::domain::time::Timestamp;
+use crate::service::ports::KeyFilter;
 use crate::store::sql::{Sql, Value};
 use crate::store::sqlite::Sqlite;
 use crate::store::table::{
-    BINDINGS, COUNTERS, CREDENTIALS, FOLDERS, KEY_BINDINGS, KEYS, PRINCIPALS, SERVICE_BINDINGS, VERSIONS,
+    ALIASES, BINDINGS, COUNTERS, CREDENTIALS, FOLDERS, KEY_BINDINGS, KEYS, PRINCIPALS, SERVICE_BINDINGS, VERSIONS,
 };
-use crate::store::{changes, directory, due, reads};
+use crate::store::{aliases, changes, directory, due, reads};
 
 /// 20,000 keys of one version each in one folder; every thousandth is due, scheduled or leaving at 5000 or later.
 fn seeded(dir: &tempfile::TempDir) -> Sqlite {
@@ -29,7 +30,7 @@ fn seeded(dir: &tempfile::TempDir) -> Sqlite {
         ),
         "INSERT INTO materials VALUES (1, zeroblob(40))".to_owned(),
         format!(
-            "{numbers} INSERT INTO keys SELECT CAST(format('%016d', i) AS BLOB), zeroblob(16), 'yandex', i, NULL, 'r', 'n', 'd',
+            "{numbers} INSERT INTO keys SELECT CAST(format('%016d', i) AS BLOB), zeroblob(16), 'yandex', i, NULL, iif(i % 4, 'r', 's'), 'n', 'd',
             '{{}}',
             '{{}}', 4, iif(i % 1000 = 1, 'pending_deletion', 'live'), 'active', iif(i % 1000 = 1, i + 5000, NULL), NULL,
             zeroblob(16), 2, i, i, 60, i, 'yandex', iif(i % 1000 = 0, i + 5000, NULL), 0, 0, 1, zeroblob(32) FROM n"
@@ -40,7 +41,11 @@ fn seeded(dir: &tempfile::TempDir) -> Sqlite {
             NULL, 0, 1, 1, zeroblob(32), 1, zeroblob(32)
             FROM keys"
             .to_owned(),
-        "INSERT INTO bound_keys SELECT zeroblob(16), 'user', folder_id, created_at, id FROM keys WHERE created_at % 10 = 0"
+        "INSERT INTO bound_keys SELECT zeroblob(16), 'user', folder_id, created_at, id, region FROM keys
+            WHERE created_at % 10 = 0"
+            .to_owned(),
+        "INSERT INTO aliases SELECT id, folder_id, region, 'alias/' || created_at, iif(created_at % 3, id, NULL), created_at,
+            created_at, 1, zeroblob(32) FROM keys"
             .to_owned(),
         format!("{numbers} INSERT INTO row_heads SELECT CAST(format('%016d', i) AS BLOB), 1, zeroblob(32) FROM n"),
     ];
@@ -63,6 +68,10 @@ fn plan(sql: &Sqlite, statement: &str) -> Vec<String> {
     rows.iter().map(text).collect()
 }
 
+fn filter(region: Option<&str>, pending_deletion: bool) -> KeyFilter {
+    KeyFilter { region: region.map(str::to_owned), pending_deletion }
+}
+
 fn statements() -> Vec<(String, &'static str)> {
     let by_key = |table: &crate::store::table::Table| table.select_by_key.clone();
     let heads = "SELECT id, row_seq, row_mac FROM row_heads WHERE id BETWEEN ?1 AND ?2";
@@ -77,6 +86,8 @@ fn statements() -> Vec<(String, &'static str)> {
         (by_key(&BINDINGS), "sqlite_autoindex_bindings_1 (folder_id=?)"),
         (by_key(&KEY_BINDINGS), "sqlite_autoindex_key_bindings_1 (key_id=?)"),
         (by_key(&SERVICE_BINDINGS), "INTEGER PRIMARY KEY (rowid=?)"),
+        (by_key(&ALIASES), "sqlite_autoindex_aliases_1 (id=?)"),
+        (directory::by_account_statement(), "(account_id=?)"),
         (directory::folders_statement(), "folders_by_age ((created_at,id)>(?,?))"),
         (directory::principals_statement(), "principals_listed (folder_id=? AND (created_at,id)>(?,?))"),
         (directory::by_token_statement(), "(token_sha256=?)"),
@@ -88,7 +99,21 @@ fn statements() -> Vec<(String, &'static str)> {
         (changes::UNNAME_KEY_STATEMENT.to_owned(), "bound_keys_by_key (key_id=?)"),
         (changes::UNNAME_FOLDER_STATEMENT.to_owned(), "bound_folders_by_folder (folder_id=?)"),
         (heads.to_owned(), "PRIMARY KEY (id>? AND id<?)"),
-        (reads::keys_statement(), "keys_listed (folder_id=? AND (created_at,id)>(?,?))"),
+        (reads::keys_statement(&filter(None, false)), "keys_listed (folder_id=? AND (created_at,id)>(?,?))"),
+        (reads::keys_statement(&filter(None, true)), "keys_shown (folder_id=? AND (created_at,id)>(?,?))"),
+        (
+            reads::keys_statement(&filter(Some("r"), false)),
+            "keys_listed_in_region (folder_id=? AND region=? AND (created_at,id)>(?,?))",
+        ),
+        (
+            reads::keys_statement(&filter(Some("r"), true)),
+            "keys_shown_in_region (folder_id=? AND region=? AND (created_at,id)>(?,?))",
+        ),
+        (aliases::listed_statement(), "aliases_listed (folder_id=? AND region=? AND (created_at,id)>(?,?))"),
+        (
+            aliases::of_key_statement(),
+            "aliases_of_key (key_id=? AND folder_id=? AND region=? AND (created_at,id)>(?,?))",
+        ),
         (reads::versions_statement(), "(key_id=? AND number<?)"),
         (reads::OPERATIONS_STATEMENT.to_owned(), "operations_of_key (key_id=? AND (created_at,id)<(?,?))"),
         (with_material.to_owned(), "versions_with_material (key_id=?)"),
@@ -105,14 +130,15 @@ fn statements() -> Vec<(String, &'static str)> {
 
 /// Two searches, the first of which gives the order of the list.
 fn joins_begin_at_the_index(sql: &Sqlite) {
+    let named =
+        "PRIMARY KEY (principal_id=? AND principal_kind=? AND key_folder_id=? AND (key_created_at,key_id)>(?,?))";
+    let named_in_region = "bound_keys_in_region \
+        (principal_id=? AND principal_kind=? AND key_folder_id=? AND key_region=? AND (key_created_at,key_id)>(?,?))";
     let joins = [
-        (
-            reads::keys_naming_statement(),
-            [
-                "PRIMARY KEY (principal_id=? AND principal_kind=? AND key_folder_id=? AND (key_created_at,key_id)>(?,?))",
-                "id=?)",
-            ],
-        ),
+        (reads::keys_naming_statement(&filter(None, false)), [named, "id=?)"]),
+        (reads::keys_naming_statement(&filter(None, true)), [named, "id=?)"]),
+        (reads::keys_naming_statement(&filter(Some("r"), false)), [named_in_region, "id=?)"]),
+        (reads::keys_naming_statement(&filter(Some("r"), true)), [named_in_region, "id=?)"]),
         (
             directory::folders_naming_statement(),
             ["PRIMARY KEY (principal_id=? AND principal_kind=? AND (folder_created_at,folder_id)>(?,?))", "id=?)"],
@@ -128,6 +154,20 @@ fn joins_begin_at_the_index(sql: &Sqlite) {
         for (step, expected) in steps.iter().zip(expected) {
             assert!(step.starts_with("SEARCH") && step.contains(expected), "{statement}: {steps:#?}");
         }
+    }
+}
+
+/// Two searches, of the principal's keys and of the aliases of each. Only what they find is sorted.
+fn aliases_are_found_from_the_keys_of_the_principal(sql: &Sqlite) {
+    let steps = plan(sql, &aliases::naming_statement());
+    let expected = [
+        "bound_keys_in_region (principal_id=? AND principal_kind=? AND key_folder_id=? AND key_region=?)",
+        "aliases_of_key (key_id=? AND folder_id=? AND region=? AND (created_at,id)>(?,?))",
+        "USE TEMP B-TREE FOR ORDER BY",
+    ];
+    assert_eq!(steps.len(), expected.len(), "{steps:#?}");
+    for (step, expected) in steps.iter().zip(expected) {
+        assert!(step.contains(expected), "{steps:#?}");
     }
 }
 
@@ -149,6 +189,7 @@ fn reads_search_an_index_and_sort_nothing() {
             assert!(work_list || steps[0].starts_with("SEARCH"), "{what}");
         }
         joins_begin_at_the_index(&sql);
+        aliases_are_found_from_the_keys_of_the_principal(&sql);
     }
     let found = due::due(&sql, Timestamp::from_micros(9_000), 100).unwrap();
     assert_eq!((found.rotations.len(), found.deletions.len(), found.destructions.len()), (4, 4, 4));

@@ -207,6 +207,7 @@ pass! {
     read folder_by_account(account: AccountId) -> Option<Folder>;
     read alias(place: AliasPlace) -> Option<Stored<Alias>>;
     read aliases(folder: FolderId, region: String, key: Option<KeyId>, after: Option<Cursor>, limit: u32) -> Page<Alias>;
+    read aliases_naming(principal: (PrincipalKind, PrincipalId), folder: FolderId, region: String, after: Option<Cursor>, limit: u32) -> Page<Alias>;
     read keys(folder: FolderId, filter: KeyFilter, after: Option<Cursor>, limit: u32) -> Page<KeyView>;
     read material(key: KeyId, version: MaterialId) -> Option<StoredMaterial>;
     read versions(key: KeyId, after: Option<Cursor>, limit: u32) -> Page<Stored<KeyVersion>>;

@@ -64,9 +64,12 @@ impl Home {
             |name: &str| File::options().append(true).create(true).open(self.directory.path().join(name)).unwrap();
         let mut command = claviger();
         command.arg("dev").arg("--data-dir").arg(self.data());
-        for (flag, address) in [("--listen", "127.0.0.1:0"), ("--tls-listen", "127.0.0.1:0")] {
-            if !self.arguments.iter().any(|argument| argument == flag) {
-                command.args([flag, address]);
+        for (flag, setting) in
+            [("--listen", "CLAVIGER_SERVER__LISTEN"), ("--tls-listen", "CLAVIGER_SERVER__TLS_LISTEN")]
+        {
+            let is_set = self.environment.iter().any(|(name, _)| name == setting);
+            if !is_set && !self.arguments.iter().any(|argument| argument == flag) {
+                command.args([flag, "127.0.0.1:0"]);
             }
         }
         command.args(&self.arguments).envs(self.environment.iter().cloned());

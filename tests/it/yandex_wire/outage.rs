@@ -344,6 +344,16 @@ impl Store for Down {
     ) -> Result<Page<Alias>, StoreError> {
         down()
     }
+    async fn aliases_naming(
+        &self,
+        _: (PrincipalKind, PrincipalId),
+        _: FolderId,
+        _: String,
+        _: Option<Cursor>,
+        _: u32,
+    ) -> Result<Page<Alias>, StoreError> {
+        down()
+    }
     async fn keys(&self, _: FolderId, _: KeyFilter, _: Option<Cursor>, _: u32) -> Result<Page<KeyView>, StoreError> {
         down()
     }

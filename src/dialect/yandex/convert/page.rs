@@ -1,25 +1,17 @@
 //! Pages of lists: their size, their tokens, and how much fits into one answer.
 
 use super::invalid;
+use crate::dialect::page_token::{self, Place};
 use crate::service::error::ServiceError;
 use crate::service::ports::{Cursor, Page};
-use aws_lc_rs::digest;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use prost::Message;
 
 /// Rows of a page if the client does not say.
 const DEFAULT_PAGE_SIZE: u32 = 100;
 /// Most rows of a page.
 const MAX_PAGE_SIZE: u32 = 1000;
-/// The longest page token that is looked at, in characters.
-const MAX_TOKEN_CHARS: usize = 100;
 /// gRPC clients refuse messages above 4 MiB by default, so a page ends before that.
 const MAX_PAGE_BYTES: usize = 3 * 1024 * 1024;
-/// Form number, list, order value, id.
-const TOKEN_BODY_BYTES: usize = 1 + 1 + 8 + 16;
-const CHECKSUM_BYTES: usize = 8;
-const TOKEN_FORM: u8 = 1;
 
 /// Which list a token belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +37,10 @@ pub enum List {
 }
 
 impl List {
+    const fn of(self, resource: &[u8; 16]) -> Place<'_> {
+        Place { list: self.code(), resource, region: "" }
+    }
+
     const fn code(self) -> u8 {
         match self {
             Self::Keys => 1,
@@ -80,41 +76,14 @@ pub fn page_after(list: List, resource: &[u8; 16], token: &str) -> Result<Option
     if token.is_empty() {
         return Ok(None);
     }
-    let after = parse_token(list, resource, token).ok_or_else(|| invalid("page_token is not one of this list"))?;
-    Ok(Some(after))
+    let after = page_token::read(list.of(resource), token);
+    after.map(Some).ok_or_else(|| invalid("page_token is not one of this list"))
 }
 
 /// The token of the page after `next`; empty on the last page.
 #[must_use]
 pub fn next_token(list: List, resource: &[u8; 16], next: Option<Cursor>) -> String {
-    let Some(cursor) = next else { return String::new() };
-    let mut token = Vec::with_capacity(TOKEN_BODY_BYTES + CHECKSUM_BYTES);
-    token.extend([TOKEN_FORM, list.code()]);
-    token.extend(cursor.at.to_be_bytes());
-    token.extend(cursor.id);
-    token.extend(checksum(resource, &token));
-    URL_SAFE_NO_PAD.encode(token)
-}
-
-fn parse_token(list: List, resource: &[u8; 16], token: &str) -> Option<Cursor> {
-    if token.len() > MAX_TOKEN_CHARS {
-        return None;
-    }
-    let bytes = URL_SAFE_NO_PAD.decode(token).ok()?;
-    let (body, sum) = bytes.split_at_checked(TOKEN_BODY_BYTES)?;
-    let genuine = sum == checksum(resource, body) && body[..2] == [TOKEN_FORM, list.code()];
-    genuine.then_some(Cursor { at: i64::from_be_bytes(body[2..10].try_into().ok()?), id: body[10..].try_into().ok()? })
-}
-
-/// Finds mistakes, not forgery: a cursor opens nothing that its list would not show anyway.
-fn checksum(resource: &[u8; 16], body: &[u8]) -> [u8; CHECKSUM_BYTES] {
-    let mut context = digest::Context::new(&digest::SHA256);
-    context.update(b"claviger-page-1");
-    context.update(resource);
-    context.update(body);
-    let mut sum = [0; CHECKSUM_BYTES];
-    sum.copy_from_slice(&context.finish().as_ref()[..CHECKSUM_BYTES]);
-    sum
+    next.map(|cursor| page_token::write(list.of(resource), cursor)).unwrap_or_default()
 }
 
 /// Renders the rows of a page, as many as fit into one answer, and says where the next page begins.
@@ -173,7 +142,7 @@ mod tests {
     #[case(List::Credentials)]
     fn a_token_leads_to_the_next_page(#[case] list: List) {
         let token = next_token(list, &HERE, Some(CURSOR));
-        assert!(token.len() <= MAX_TOKEN_CHARS);
+        assert!(token.len() <= page_token::MAX_CHARS);
         assert_eq!(page_after(list, &HERE, &token).unwrap(), Some(CURSOR));
     }
 

@@ -13,10 +13,11 @@ use super::super::proto::yandex::cloud::kms::v1::{
 use super::super::proto::yandex::cloud::operation::{CancelOperationRequest, GetOperationRequest};
 use super::super::{MAX_MESSAGE_BYTES, gate, json};
 use crate::dialect::RequestId;
+use crate::dialect::wiped::WipedBody;
 use crate::service::error::ServiceError;
 use crate::service::request::RequestContext;
 use crate::telemetry::RequestNotes;
-use axum::body::{Body, Bytes, to_bytes};
+use axum::body::{Body, to_bytes};
 use axum::extract::{FromRequestParts, Path, Request};
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
@@ -24,9 +25,7 @@ use http::{HeaderValue, Method, StatusCode, header};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
-use std::io;
 use tonic::Code;
-use zeroize::Zeroizing;
 
 /// Why a request was not answered as asked.
 #[derive(Debug)]
@@ -98,41 +97,11 @@ pub struct Answer {
     no_store: bool,
 }
 
-/// Bytes that are wiped when they are dropped, and when they move because they grow.
-struct WipedBody(Zeroizing<Vec<u8>>);
-
-/// Most answers are shorter.
-const USUAL_BODY_BYTES: usize = 1024;
-
-impl io::Write for WipedBody {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let needed = self.0.len() + bytes.len();
-        if needed > self.0.capacity() {
-            let mut larger = Zeroizing::new(Vec::with_capacity(needed * 2));
-            larger.extend_from_slice(&self.0);
-            self.0 = larger;
-        }
-        self.0.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl AsRef<[u8]> for WipedBody {
-    fn as_ref(&self) -> &[u8] {
-        &self.0
-    }
-}
-
 impl Answer {
     /// A message as JSON.
     pub fn of<M: Serialize>(message: &M) -> Outcome {
         let bug = |error: serde_json::Error| ServiceError::Bug(format!("an answer has no JSON form: {error}"));
-        let mut body = WipedBody(Zeroizing::new(Vec::with_capacity(USUAL_BODY_BYTES)));
-        serde_json::to_writer(&mut body, message).map_err(bug)?;
+        let body = WipedBody::json(message).map_err(bug)?;
         Ok(Self { body, no_store: false })
     }
 
@@ -298,7 +267,7 @@ pub async fn no_such_path(request: Request) -> Response {
 
 fn ok(Answer { body, no_store }: Answer) -> Response {
     let json = HeaderValue::from_static("application/json");
-    let mut response = ([(header::CONTENT_TYPE, json)], Body::from(Bytes::from_owner(body))).into_response();
+    let mut response = ([(header::CONTENT_TYPE, json)], Body::from(body)).into_response();
     if no_store {
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
@@ -320,13 +289,6 @@ fn refused(refusal: &Refusal, request_id: &RequestId) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_answer_that_outgrows_its_buffer_is_whole() {
-        let text = "x".repeat(3 * USUAL_BODY_BYTES);
-        let Ok(Answer { body, .. }) = Answer::of(&[&text, "end"]) else { panic!("no answer") };
-        assert_eq!(body.as_ref(), format!("[\"{text}\",\"end\"]").as_bytes());
-    }
 
     #[test]
     fn an_answer_with_a_secret_is_not_to_be_stored() {

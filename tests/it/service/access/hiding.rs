@@ -93,6 +93,35 @@ fn a_key_that_its_dialect_hides_is_answered_as_an_unknown_one_too() {
 }
 
 #[test]
+fn a_key_of_another_region_is_answered_as_an_unknown_one_in_every_use_case() {
+    let name = "a_key_of_another_region_is_answered_as_an_unknown_one_in_every_use_case";
+    in_own_process(module_path!(), name, async |core| {
+        let world = World::start(core).await;
+        let far = world.object().await;
+        let in_region = |region: &str| RequestContext {
+            dialect: Dialect::Aws,
+            region: Some(region.into()),
+            ..world.administrator().clone()
+        };
+        let (here, there) = (in_region("us-east-1"), in_region("eu-west-1"));
+        let made = world.kms().create_key(&there, create_in(&world, world.home())).await.unwrap().key_id;
+        let mine = world.with_ciphertext(made, &there).await;
+        refusal(&world, &there, Op::Key, &far, &mine).await;
+        for op in Op::ALL {
+            let of_unknown = refusal(&world, &there, op, &unknown(), &mine).await;
+            assert_eq!(refusal(&world, &there, op, &far, &mine).await, of_unknown, "{op:?}");
+            refusal(&world, &here, op, &mine, &far).await;
+        }
+        let record = world.kms().rotate_key(&here, far.key_id, OnDemandRules::default()).await.unwrap().id;
+        let hidden = world.kms().operation(&there, record).await.unwrap_err();
+        assert!(matches!(hidden, ServiceError::NotFound { what: Missing::Operation, .. }), "{hidden:?}");
+        assert!(world.kms().operation(&here, record).await.is_ok());
+        // A request without a region finds both.
+        assert!(run(world.kms(), world.administrator(), Op::ReEncryptTo, &far, &mine).await.is_ok());
+    });
+}
+
+#[test]
 fn while_the_database_is_away_a_hidden_key_cannot_be_told_from_an_unknown_one() {
     let name = "while_the_database_is_away_a_hidden_key_cannot_be_told_from_an_unknown_one";
     in_own_process(module_path!(), name, async |core| {

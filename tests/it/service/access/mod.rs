@@ -14,10 +14,12 @@ use claviger::domain::access::{
 use claviger::domain::algorithm::Algorithm;
 use claviger::domain::context::EncryptionContext;
 use claviger::domain::id::{AccountId, FolderId, KeyId, MaterialId, PrincipalId};
+use claviger::domain::key_pair::KeyPairSpec;
 use claviger::service::error::ServiceError;
 use claviger::service::ports::{BindingScope, Change, Folder, Principal, Store, Stored};
 use claviger::service::request::{
-    CreateKey, Decrypt, Encrypt, GenerateDataKey, KeyPatch, OnDemandRules, ReEncrypt, RequestContext,
+    CreateKey, Decrypt, DryDecrypt, DryRun, Encrypt, GenerateDataKey, GenerateDataKeyPair, KeyPatch, OnDemandRules,
+    ReEncrypt, RequestContext,
 };
 use claviger::service::{Kms, KmsSettings};
 use zeroize::Zeroizing;
@@ -180,10 +182,16 @@ enum Op {
     ListBindings,
     SetBindings,
     UpdateBindings,
+    VersionsByAge,
+    GenerateDataKeyPair,
+    DryEncrypt,
+    DryDecrypt,
+    DryReEncryptTo,
+    DryReEncryptFrom,
 }
 
 impl Op {
-    const ALL: [Self; 18] = [
+    const ALL: [Self; 24] = [
         Self::Key,
         Self::Versions,
         Self::Operations,
@@ -202,11 +210,17 @@ impl Op {
         Self::ListBindings,
         Self::SetBindings,
         Self::UpdateBindings,
+        Self::VersionsByAge,
+        Self::GenerateDataKeyPair,
+        Self::DryEncrypt,
+        Self::DryDecrypt,
+        Self::DryReEncryptTo,
+        Self::DryReEncryptFrom,
     ];
 
     const fn permission(self) -> Permission {
         match self {
-            Self::Key | Self::Versions | Self::Operations => Permission::ViewKey,
+            Self::Key | Self::Versions | Self::VersionsByAge | Self::Operations => Permission::ViewKey,
             Self::Update => Permission::UpdateKey,
             Self::Rotate => Permission::RotateKey,
             Self::SetPrimary => Permission::SetPrimaryVersion,
@@ -214,7 +228,8 @@ impl Op {
             Self::Restore => Permission::RestoreKey,
             Self::Schedule | Self::Cancel => Permission::DestroyVersion,
             Self::Encrypt | Self::GenerateDataKey | Self::ReEncryptTo => Permission::Encrypt,
-            Self::Decrypt | Self::ReEncryptFrom => Permission::Decrypt,
+            Self::GenerateDataKeyPair | Self::DryEncrypt | Self::DryReEncryptTo => Permission::Encrypt,
+            Self::Decrypt | Self::ReEncryptFrom | Self::DryDecrypt | Self::DryReEncryptFrom => Permission::Decrypt,
             Self::ListBindings => Permission::ListBindings,
             Self::SetBindings | Self::UpdateBindings => Permission::SetBindings,
         }
@@ -246,6 +261,15 @@ async fn run(kms: &Kms, ctx: &RequestContext, op: Op, of: &Object, mine: &Object
             kms.set_access_bindings(ctx, scope, BindingSet::default()).await.map(drop)
         }
         Op::UpdateBindings => kms.update_access_bindings(ctx, BindingScope::Key(key), Vec::new()).await.map(drop),
+        Op::VersionsByAge => kms.versions_by_age(ctx, key, 0, 10).await.map(drop),
+        Op::GenerateDataKeyPair => {
+            let request = GenerateDataKeyPair { key_id: key, context: context(), spec: KeyPairSpec::EccNistP256 };
+            kms.generate_data_key_pair(ctx, request).await.map(drop)
+        }
+        Op::DryEncrypt => kms.dry_run(ctx, dry(None, Some(of))).await,
+        Op::DryDecrypt => kms.dry_run(ctx, dry(Some(of), None)).await,
+        Op::DryReEncryptTo => kms.dry_run(ctx, dry(Some(mine), Some(of))).await,
+        Op::DryReEncryptFrom => kms.dry_run(ctx, dry(Some(of), Some(mine))).await,
     }
 }
 
@@ -259,6 +283,11 @@ fn encrypt(key_id: KeyId, version_id: Option<MaterialId>) -> Encrypt {
 
 fn decrypt(of: &Object) -> Decrypt {
     Decrypt { key_id: of.key_id, context: context(), ciphertext: of.ciphertext.clone() }
+}
+
+fn dry(from: Option<&Object>, to: Option<&Object>) -> DryRun {
+    let decrypt = from.map(|from| DryDecrypt::Ciphertext(decrypt(from)));
+    DryRun { decrypt, encrypt: to.map(|to| to.key_id) }
 }
 
 fn data_key(of: &Object) -> GenerateDataKey {

@@ -167,7 +167,7 @@ async fn accepts(kms: &Kms, shown: &Shown) -> bool {
         }
         Shown::AccessKey { id, secret } => {
             let key = directory.access_key(id).await.unwrap().in_force();
-            key.is_some_and(|key| key.secret.as_slice() == secret.as_bytes())
+            key.is_some_and(|key| key.secret() == secret.as_bytes())
         }
         Shown::PublicKey(id) => match log_in(kms, *id).await {
             Some(token) => knows(kms, &token.text).await,
