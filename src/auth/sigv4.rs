@@ -6,9 +6,9 @@
 //! A request is read strictly first (`claim`), so that nothing which could be read in two ways is taken. Its canonical form,
 //! and the rules of time and scope with AWS's texts, are the library's. HMAC is that of the rest of the program.
 
-mod authorization;
+pub(crate) mod authorization;
 mod canonical;
-mod claim;
+pub(crate) mod claim;
 mod signing_key;
 
 use super::Peer;
@@ -31,7 +31,7 @@ use std::sync::Arc;
 pub const SERVICE: &str = "kms";
 
 /// The header that names the operation.
-static REQUIRED: [HeaderName; 1] = [X_AMZ_TARGET];
+pub(crate) static REQUIRED: [HeaderName; 1] = [X_AMZ_TARGET];
 /// The longest name in an ARN of a user (IAM: 64 characters).
 const MAX_NAME: usize = 64;
 const MISMATCH: &str = "The request signature we calculated does not match the signature you provided. Check your AWS \
@@ -182,7 +182,7 @@ impl Signatures {
 }
 
 /// Nothing of this protocol is in a query, except a signature of the other form.
-fn refuse_query(head: &Parts) -> Result<(), SignatureError> {
+pub(crate) fn refuse_query(head: &Parts) -> Result<(), SignatureError> {
     let query = head.uri.query().unwrap_or_default();
     if query.split('&').any(|pair| is_of_presigned(pair.split('=').next().unwrap_or_default())) {
         return Err(SignatureError::Incomplete(PRESIGNED.to_owned()));

@@ -18,10 +18,10 @@ const MAX_SKEW: TimeDelta = TimeDelta::minutes(5);
 const DATE_FORMAT: &str = "%Y%m%dT%H%M%SZ";
 const DATE_LENGTH: usize = 16;
 
-pub(super) const X_AMZ_DATE: HeaderName = HeaderName::from_static("x-amz-date");
-pub(super) const X_AMZ_TARGET: HeaderName = HeaderName::from_static("x-amz-target");
-pub(super) const X_AMZ_CONTENT_SHA256: HeaderName = HeaderName::from_static("x-amz-content-sha256");
-pub(super) const X_AMZ_SECURITY_TOKEN: HeaderName = HeaderName::from_static("x-amz-security-token");
+pub(crate) const X_AMZ_DATE: HeaderName = HeaderName::from_static("x-amz-date");
+pub(crate) const X_AMZ_TARGET: HeaderName = HeaderName::from_static("x-amz-target");
+pub(crate) const X_AMZ_CONTENT_SHA256: HeaderName = HeaderName::from_static("x-amz-content-sha256");
+pub(crate) const X_AMZ_SECURITY_TOKEN: HeaderName = HeaderName::from_static("x-amz-security-token");
 
 /// Headers that are looked at: several of one name could be read in several ways.
 const SINGLE: [HeaderName; 5] = [header::HOST, header::DATE, X_AMZ_DATE, X_AMZ_TARGET, X_AMZ_CONTENT_SHA256];
@@ -41,7 +41,7 @@ pub(crate) struct Rules<'a> {
 }
 
 /// What a request's head says of its signature.
-pub(super) struct Claim<'a> {
+pub(crate) struct Claim<'a> {
     pub credential: Credential<'a>,
     /// As [`Authorization::signed_headers`].
     pub signed_headers: Vec<&'a str>,
@@ -54,7 +54,7 @@ pub(super) struct Claim<'a> {
 
 impl<'a> Claim<'a> {
     /// Reads a head. The query is not looked at.
-    pub(super) fn read(head: &'a Parts, rules: &Rules<'_>) -> Result<Self, SignatureError> {
+    pub(crate) fn read(head: &'a Parts, rules: &Rules<'_>) -> Result<Self, SignatureError> {
         let authorization = authorization(head)?;
         if head.headers.contains_key(X_AMZ_SECURITY_TOKEN) {
             return Err(SignatureError::SessionToken);
@@ -88,7 +88,7 @@ impl<'a> Claim<'a> {
     }
 
     /// Refuses another time, date, region, service or end of the scope than there must be.
-    pub(super) fn check(&self, rules: &Rules<'_>, now: Timestamp) -> Result<(), SignatureError> {
+    pub(crate) fn check(&self, rules: &Rules<'_>, now: Timestamp) -> Result<(), SignatureError> {
         let now = DateTime::from_timestamp_micros(now.as_micros()).ok_or_else(SignatureError::beyond_calendar)?;
         // One of those that are served, so that the library refuses any other.
         let region = rules.regions.iter().find(|region| *region == self.credential.region).or(rules.regions.first());
@@ -98,7 +98,7 @@ impl<'a> Claim<'a> {
     }
 
     /// The library's form of this claim over a canonical request.
-    pub(super) fn authenticator(&self, canonical_sha256: [u8; 32]) -> Result<SigV4Authenticator, SignatureError> {
+    pub(crate) fn authenticator(&self, canonical_sha256: [u8; 32]) -> Result<SigV4Authenticator, SignatureError> {
         let mut builder = SigV4Authenticator::builder();
         builder.canonical_request_sha256(canonical_sha256).credential(self.credential.text.to_owned());
         // It is verified here: see `signing_key`.
@@ -155,7 +155,7 @@ fn content_sha256(head: &Parts) -> Result<Option<&str>, SignatureError> {
 }
 
 /// What stands for the header `host` in HTTP/2 (RFC 9113, 8.3.1).
-pub(super) fn authority(head: &Parts) -> Option<HeaderValue> {
+pub(crate) fn authority(head: &Parts) -> Option<HeaderValue> {
     HeaderValue::from_str(head.uri.authority()?.as_str()).ok()
 }
 

@@ -9,6 +9,7 @@
 mod certificates;
 mod credentials;
 mod dialect;
+mod signatures;
 mod stored;
 #[cfg(test)]
 mod tests;
@@ -31,6 +32,8 @@ pub const ENTRY_POINTS: &[EntryPoint] = &[
     EntryPoint { name: "jwt-header", seeds: credentials::jwt_header_seeds, run: credentials::jwt_header },
     EntryPoint { name: "jwt-claims", seeds: credentials::jwt_claims_seeds, run: credentials::jwt_claims },
     EntryPoint { name: "login-token", seeds: credentials::login_token_seeds, run: credentials::login_token },
+    EntryPoint { name: "sigv4-header", seeds: signatures::authorization_seeds, run: signatures::authorization },
+    EntryPoint { name: "sigv4-request", seeds: signatures::request_seeds, run: signatures::signed_request },
     EntryPoint { name: "certificate-pem", seeds: certificates::pem_seeds, run: certificates::certificate_pem },
     EntryPoint { name: "client-certificate", seeds: certificates::der_seeds, run: certificates::client_certificate },
     EntryPoint { name: "public-key", seeds: certificates::public_key_seeds, run: certificates::public_key },
