@@ -10,6 +10,7 @@ mod principals;
 mod provision;
 mod queued;
 mod secrets;
+mod signatures;
 
 use super::Service;
 use super::core::Core;
