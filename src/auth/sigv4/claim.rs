@@ -34,8 +34,6 @@ pub(crate) struct Rules<'a> {
     pub service: &'a str,
     /// The regions that are served, at least one.
     pub regions: &'a [String],
-    /// Headers that must be signed beside `host`, the date and whatever begins with `x-amz-`.
-    pub required: &'a [HeaderName],
     /// How paths are put into canonical form.
     pub options: SignatureOptions,
 }
@@ -65,16 +63,16 @@ impl<'a> Claim<'a> {
         let Authorization { credential, signed_headers, signature } = Authorization::parse(authorization)?;
         let (date, signed_at) = date(head)?;
         let claim = Self { credential, signed_headers, signature, signed_at, content_sha256: content_sha256(head)? };
-        claim.covers(head, date, rules.required)?;
+        claim.covers(head, date)?;
         Ok(claim)
     }
 
     /// Refuses what the signature does not protect, and what it protects and is not there.
-    fn covers(&self, head: &Parts, date: HeaderName, required: &[HeaderName]) -> Result<(), SignatureError> {
+    fn covers(&self, head: &Parts, date: HeaderName) -> Result<(), SignatureError> {
         let signed = |name: &str| self.signed_headers.binary_search(&name).is_ok();
         let prefixed = head.headers.keys().filter(|name| name.as_str().starts_with(SIGNED_PREFIX));
         let must_be = [header::HOST, date];
-        if let Some(name) = must_be.iter().chain(required).chain(prefixed).find(|name| !signed(name.as_str())) {
+        if let Some(name) = must_be.iter().chain(prefixed).find(|name| !signed(name.as_str())) {
             return Err(SignatureError::Invalid(format!(
                 "'{name}' must be a 'SignedHeader' in the AWS Authorization."
             )));

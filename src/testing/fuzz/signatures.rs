@@ -3,7 +3,7 @@
 use super::texts;
 use crate::auth::sigv4::authorization::Authorization;
 use crate::auth::sigv4::claim::{Claim, Rules};
-use crate::auth::sigv4::{REQUIRED, SERVICE, SignatureError, refuse_query};
+use crate::auth::sigv4::{SERVICE, SignatureError, refuse_query};
 use crate::domain::time::Timestamp;
 use crate::testing::signer::Signer;
 use bytes::Bytes;
@@ -80,7 +80,7 @@ fn request(data: &[u8]) -> Option<(Parts, Bytes)> {
 fn verify(head: &Parts, body: &Bytes) -> Result<(), SignatureError> {
     let regions = ["us-east-1".to_owned()];
     let rules =
-        Rules { service: SERVICE, regions: &regions, required: &REQUIRED, options: SignatureOptions::default() };
+        Rules { service: SERVICE, regions: &regions, options: SignatureOptions::default() };
     refuse_query(head)?;
     let claim = Claim::read(head, &rules)?;
     claim.check(&rules, NOW)?;
