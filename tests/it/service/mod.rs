@@ -3,9 +3,12 @@
 
 mod access;
 mod aliases;
+mod aws_rules;
+mod aws_schedules;
 pub mod core;
 mod faulty_store;
 mod identity;
+mod key_pairs;
 mod maintenance;
 mod rules;
 
