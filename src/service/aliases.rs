@@ -1,8 +1,10 @@
 //! Aliases: made, pointed to another key, deleted, listed.
 //!
-//! A change is decided before anything but the alias itself is looked at, and once more on what is stored, under the stripe of
-//! the key. The row of the alias says which of two changes came first. Every change
-//! leaves an operation record on the keys concerned.
+//! In: a checked name and a key's id. Out: nothing, or a page of aliases. Called by the dialects that have aliases.
+//!
+//! A change is decided before anything but the alias itself is looked at, and once more on what is stored, under the
+//! stripe of the key. The row of the alias says which of two changes came first. Every change leaves an operation record on
+//! the keys concerned.
 
 use super::change::{LockedKey, retried};
 use super::error::{Missing, ServiceError};
@@ -15,8 +17,9 @@ use crate::domain::id::{FolderId, KeyId};
 use crate::domain::key::{Key, KeyState};
 use crate::domain::operation::{KeyView, OperationKind, Snapshot};
 
-/// A full page: all aliases of a key, and one more.
-const ALL_OF_A_KEY: u32 = MAX_ALIASES_PER_KEY as u32 + 1;
+/// A page that holds all aliases of a key.
+const ALL_OF_A_KEY: u32 = 1000;
+const _: () = assert!(MAX_ALIASES_PER_KEY < 1000, "a page holds all aliases of a key");
 
 /// Which aliases a list has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

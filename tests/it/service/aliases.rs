@@ -16,6 +16,7 @@ use claviger::service::{AccessSettings, KmsSettings};
 use futures_util::future::join_all;
 use std::future::poll_fn;
 use std::num::NonZeroU32;
+use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -83,6 +84,7 @@ fn an_alias_is_made_moved_and_deleted_and_its_name_is_free_again() {
         let service = Service::start(core).await;
         let (one, two) = (key(&service).await, key(&service).await);
         let folder = AliasesOf::Folder(service.ctx.caller.folder_id);
+        service.clock.advance(HOUR);
         create(&service, "a", one).await.unwrap();
         service.clock.advance(HOUR);
         create(&service, "b", one).await.unwrap();
@@ -97,6 +99,7 @@ fn an_alias_is_made_moved_and_deleted_and_its_name_is_free_again() {
         let moved = listed(&service, AliasesOf::Key(two)).await;
         let expected = Alias { key_id: Some(two), updated_at: service.kms.now(), ..made[0].clone() };
         assert_eq!(moved, [expected], "made then, moved now");
+        service.clock.advance(HOUR);
         delete(&service, "a").await.unwrap();
         assert!(is_missing_alias(&target(&service, "a").await));
         for again in [delete(&service, "a").await, update(&service, "a", one).await] {
@@ -301,6 +304,37 @@ fn who_was_told_that_an_alias_has_changed_never_finds_the_old_key_again() {
 }
 
 #[test]
+fn a_loader_cannot_put_back_what_a_change_has_made_stale() {
+    in_own_process(module_path!(), "a_loader_cannot_put_back_what_a_change_has_made_stale", async |core| {
+        let service = Service::start(core).await;
+        let (one, two) = (key(&service).await, key(&service).await);
+        create(&service, "a", one).await.unwrap();
+        let open = service.store.hold_next_alias();
+        // It has read the alias as it was, and has not put it into memory yet.
+        let mut user = Box::pin(target(&service, "a"));
+        while !service.store.holds_alias() {
+            assert!(!is_ready(&mut user).await);
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let mut change = Box::pin(update(&service, "a", two));
+        let stored = async || service.core.store.alias(place(&service, "a")).await.unwrap().unwrap().value.key_id;
+        for _ in 0..20 {
+            assert!(!is_ready(&mut change).await, "it was answered while a loader had the old key");
+            assert_eq!(stored().await, Some(one));
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        drop(open);
+        let (used, changed) = tokio::join!(user, change);
+        assert_eq!((used.unwrap(), changed.is_ok()), (one, true));
+        assert_eq!(target(&service, "a").await.unwrap(), two);
+    });
+}
+
+async fn is_ready<T>(future: &mut Pin<Box<impl Future<Output = T>>>) -> bool {
+    poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx).is_ready())).await
+}
+
+#[test]
 fn a_change_whose_caller_has_gone_away_leaves_no_old_alias_in_memory() {
     let name = "a_change_whose_caller_has_gone_away_leaves_no_old_alias_in_memory";
     in_own_process(module_path!(), name, async |core| {
@@ -311,8 +345,7 @@ fn a_change_whose_caller_has_gone_away_leaves_no_old_alias_in_memory() {
         let mut update = Box::pin(update(&service, "a", two));
         let stored = async || service.core.store.alias(place(&service, "a")).await.unwrap().unwrap().value.key_id;
         while stored().await != Some(two) {
-            let polled = poll_fn(|cx| Poll::Ready(update.as_mut().poll(cx).is_ready())).await;
-            assert!(!polled, "the caller was answered before it could go away");
+            assert!(!is_ready(&mut update).await, "the caller was answered before it could go away");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         drop(update);
