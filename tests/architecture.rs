@@ -67,6 +67,7 @@ const LIBRARIES: &[(&[&str], &[&str])] = &[
     (&["rustls", "tokio_rustls", "rcgen"], &["src/server/", "src/cli/", "src/testing/"]),
     (&["reqwest", "clap"], &["src/cli/", "src/testing/"]),
     (&["figment"], &["src/config"]),
+    (&["scratchstack_aws_signature", "chrono"], &["src/auth/sigv4", "src/testing/"]),
 ];
 
 /// What makes a function's result depend on more than its arguments.

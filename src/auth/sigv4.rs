@@ -6,9 +6,9 @@
 //! A request is read strictly first (`claim`), so that nothing which could be read in two ways is taken. Its canonical form,
 //! and the rules of time and scope with AWS's texts, are the library's. HMAC is that of the rest of the program.
 
-mod authorization;
+pub(crate) mod authorization;
 mod canonical;
-mod claim;
+pub(crate) mod claim;
 mod signing_key;
 
 use super::Peer;
@@ -20,8 +20,7 @@ use crate::service::directory::{AccessKey, Directory, Recognised};
 use crate::service::error::ServiceError;
 use crate::service::ports::Clock;
 use bytes::Bytes;
-use claim::{Claim, Rules, X_AMZ_TARGET};
-use http::HeaderName;
+use claim::{Claim, Rules};
 use http::request::Parts;
 use scratchstack_aws_signature::SignatureOptions;
 use std::net::IpAddr;
@@ -30,8 +29,6 @@ use std::sync::Arc;
 /// The service in the credential scope of requests to a KMS.
 pub const SERVICE: &str = "kms";
 
-/// The header that names the operation.
-static REQUIRED: [HeaderName; 1] = [X_AMZ_TARGET];
 /// The longest name in an ARN of a user (IAM: 64 characters).
 const MAX_NAME: usize = 64;
 const MISMATCH: &str = "The request signature we calculated does not match the signature you provided. Check your AWS \
@@ -145,7 +142,7 @@ impl Signatures {
 
     fn rules(&self) -> Rules<'_> {
         let options = SignatureOptions::default();
-        Rules { service: SERVICE, regions: &self.parts.regions, required: &REQUIRED, options }
+        Rules { service: SERVICE, regions: &self.parts.regions, options }
     }
 
     fn claim<'a>(&self, head: &'a Parts) -> Result<Claim<'a>, SignatureError> {
@@ -182,7 +179,7 @@ impl Signatures {
 }
 
 /// Nothing of this protocol is in a query, except a signature of the other form.
-fn refuse_query(head: &Parts) -> Result<(), SignatureError> {
+pub(crate) fn refuse_query(head: &Parts) -> Result<(), SignatureError> {
     let query = head.uri.query().unwrap_or_default();
     if query.split('&').any(|pair| is_of_presigned(pair.split('=').next().unwrap_or_default())) {
         return Err(SignatureError::Incomplete(PRESIGNED.to_owned()));

@@ -1,8 +1,9 @@
 //! Turns of sources at looking credentials up in the database.
 //!
 //! In: where a request comes from. Out: a [`Turn`], as soon as few enough others of that source have one. Called by
-//! [`super::credentials`] and [`super::jwt`] before they ask for a credential that is not in memory: whoever sends any
-//! number of bad ones fills a queue of its own, and others wait behind a few of them only. Nobody is refused.
+//! [`super::credentials`], [`super::jwt`] and [`super::sigv4`] before they ask for a credential that is not in memory:
+//! whoever sends any number of bad ones fills a queue of its own, and others wait behind a few of them only. Nobody is
+//! refused.
 
 use super::source::Source;
 use std::collections::HashMap;

@@ -1,15 +1,15 @@
 //! Aliases: made, pointed to another key, deleted, listed.
 //!
 //! A change is decided before anything but the alias itself is looked at, and once more on what is stored, under the stripe of
-//! the key that gets the alias or loses it for good. The row of the alias says which of two changes came first. Every change
+//! the key. The row of the alias says which of two changes came first. Every change
 //! leaves an operation record on the keys concerned.
 
-use super::change::retried;
+use super::change::{LockedKey, retried};
 use super::error::{Missing, ServiceError};
 use super::kms::Kms;
-use super::ports::{Change, Cursor, KeyRecord, Page, Stored};
+use super::ports::{Change, Cursor, Page, Stored};
 use super::request::RequestContext;
-use crate::domain::access::{Decision, Grants, Permission, Refusal, Resource};
+use crate::domain::access::{Decision, Permission, Refusal, Resource};
 use crate::domain::alias::{Alias, AliasName, AliasPlace, MAX_ALIASES_PER_KEY};
 use crate::domain::id::{FolderId, KeyId};
 use crate::domain::key::{Key, KeyState};
@@ -45,9 +45,8 @@ impl Kms {
         name: &AliasName,
         key_id: KeyId,
     ) -> Result<(), ServiceError> {
-        let lock = self.cache.lock(key_id).await;
-        let record = self.key_to_rename(ctx, key_id).await?;
-        let key = &record.key.value;
+        let locked = self.locked_key(ctx, Permission::UpdateKey, key_id).await?;
+        let key = &locked.key.value;
         let place = AliasPlace { folder_id: key.folder_id, region: key.region.clone(), name: name.clone() };
         if place.folder_id != ctx.caller.folder_id {
             return Err(missing_key(key_id));
@@ -63,8 +62,8 @@ impl Kms {
         let now = self.clock.now();
         let value = Alias { place, key_id: Some(key_id), created_at: now, updated_at: now };
         let put = put(value, before.map_or(0, |stored| stored.row_seq));
-        let changes = vec![put, self.alias_record(ctx, &record)];
-        self.commit_key(lock, key_id, None, changes).await
+        let changes = vec![put, self.alias_record(ctx, &locked)];
+        self.commit_key(locked.lock, key_id, None, changes).await
     }
 
     /// Makes an alias of the caller's folder stand for another key of folder and region. Who may update both keys may.
@@ -89,9 +88,11 @@ impl Kms {
         key_id: KeyId,
     ) -> Result<(), ServiceError> {
         let (before, target) = self.stored_alias(place).await?;
-        let old = self.key_to_rename(ctx, target).await.map_err(|error| of_alias(error, target, &place.name))?;
-        let lock = self.cache.lock(key_id).await;
-        let new = self.key_to_rename(ctx, key_id).await?;
+        let old = self.locked_key_of_alias(ctx, place, target).await?;
+        let old_record = self.alias_record(ctx, &old);
+        // Nobody waits for one key's stripe while holding that of another. The alias's row keeps others away.
+        drop(old);
+        let new = self.locked_key(ctx, Permission::UpdateKey, key_id).await?;
         let key = &new.key.value;
         if key.folder_id != place.folder_id || key.region != place.region {
             return Err(missing_key(key_id));
@@ -100,11 +101,11 @@ impl Kms {
         let mut changes = vec![self.alias_record(ctx, &new)];
         if target != key_id {
             self.require_room(key).await?;
-            changes.push(self.alias_record(ctx, &old));
+            changes.push(old_record);
         }
         let value = Alias { key_id: Some(key_id), updated_at: self.clock.now(), ..before.value };
         changes.push(put(value, before.row_seq));
-        self.commit_key(lock, key_id, None, changes).await
+        self.commit_key(new.lock, key_id, None, changes).await
     }
 
     /// Deletes an alias of the caller's folder, in whatever state its key is. Who may update that key may.
@@ -121,10 +122,9 @@ impl Kms {
 
     async fn delete_alias_once(&self, ctx: &RequestContext, place: &AliasPlace) -> Result<(), ServiceError> {
         let (before, target) = self.stored_alias(place).await?;
-        let lock = self.cache.lock(target).await;
-        let old = self.key_to_rename(ctx, target).await.map_err(|error| of_alias(error, target, &place.name))?;
+        let old = self.locked_key_of_alias(ctx, place, target).await?;
         let changes = vec![self.alias_removed(before), self.alias_record(ctx, &old)];
-        self.commit_key(lock, target, None, changes).await
+        self.commit_key(old.lock, target, None, changes).await
     }
 
     /// Aliases of keys that the caller may view, oldest first. A page may be short or empty and still have a next one.
@@ -221,12 +221,15 @@ impl Kms {
         found.and_then(|stored| stored.value.key_id.map(|key_id| (stored, key_id))).ok_or_else(|| missing(&place.name))
     }
 
-    /// A key as it is stored now, if by its own bindings of now the caller may update it.
-    async fn key_to_rename(&self, ctx: &RequestContext, key_id: KeyId) -> Result<KeyRecord, ServiceError> {
-        let record = self.store.key_record(key_id).await?.ok_or_else(|| missing_key(key_id))?;
-        let grants = Grants::of(&record.bindings);
-        self.require_on_key(ctx, Permission::UpdateKey, &record.key.value, &grants).await?;
-        Ok(record)
+    /// The key of an alias, locked, if the caller may still update it.
+    async fn locked_key_of_alias(
+        &self,
+        ctx: &RequestContext,
+        place: &AliasPlace,
+        target: KeyId,
+    ) -> Result<LockedKey, ServiceError> {
+        let locked = self.locked_key(ctx, Permission::UpdateKey, target).await;
+        locked.map_err(|error| of_alias(error, target, &place.name))
     }
 
     /// From the store alone: whoever asks has the stripe of another key.
@@ -243,8 +246,8 @@ impl Kms {
     }
 
     /// The record of a change of a key's aliases.
-    fn alias_record(&self, ctx: &RequestContext, record: &KeyRecord) -> Change {
-        let view = KeyView { key: record.key.value.clone(), primary: record.primary.version.value.clone() };
+    fn alias_record(&self, ctx: &RequestContext, locked: &LockedKey) -> Change {
+        let view = KeyView { key: locked.key.value.clone(), primary: locked.primary.clone() };
         let (by, key_id) = (Some(ctx.caller.principal_id), view.key.id);
         let snapshot = Snapshot::Key(Box::new(view));
         Change::InsertOperation(Box::new(self.operation_record(by, key_id, OperationKind::UpdateKey, snapshot)))

@@ -124,8 +124,7 @@ impl Kms {
         entry: &KeyEntry,
     ) -> Result<bool, ServiceError> {
         let key = &entry.key;
-        let in_region = ctx.region.as_deref().is_none_or(|region| region == key.region);
-        if !in_region || key.is_hidden_in(ctx.dialect) {
+        if !ctx.shows(key) {
             return Ok(false);
         }
         let resource = Resource::Key { key_id: key.id, folder_id: key.folder_id };

@@ -4,6 +4,7 @@ mod access_log;
 mod access_table;
 mod attacks;
 mod auth_wire;
+mod aws_wire;
 mod ceremony;
 mod ceremony_adopt;
 mod ceremony_rig;

@@ -19,7 +19,7 @@ const WRONG_FORM: &str = "The Authorization header must have the form 'AWS4-HMAC
 
 /// What the header says. Nothing is verified.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Authorization<'a> {
+pub(crate) struct Authorization<'a> {
     pub credential: Credential<'a>,
     /// Lower-case names, each once, in order.
     pub signed_headers: Vec<&'a str>,
@@ -28,7 +28,7 @@ pub(super) struct Authorization<'a> {
 
 /// An access key's id, and the scope that its signing key was made for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Credential<'a> {
+pub(crate) struct Credential<'a> {
     /// All of it, as it was sent.
     pub text: &'a str,
     /// All behind the access key's id.
@@ -39,7 +39,7 @@ pub(super) struct Credential<'a> {
 }
 
 impl<'a> Authorization<'a> {
-    pub(super) fn parse(header: &'a [u8]) -> Result<Self, SignatureError> {
+    pub(crate) fn parse(header: &'a [u8]) -> Result<Self, SignatureError> {
         if header.len() > MAX_BYTES {
             return Err(incomplete(format!("The Authorization header has more than {MAX_BYTES} bytes.")));
         }

@@ -15,12 +15,12 @@ use scratchstack_aws_signature::canonical::CanonicalRequest;
 
 impl Claim<'_> {
     /// The key that this claim must be signed with by who has this secret.
-    pub(super) fn signing_key(&self, secret: &[u8], service: &str) -> DerivedKey {
+    pub(crate) fn signing_key(&self, secret: &[u8], service: &str) -> DerivedKey {
         signing_key(secret, self.credential.date, self.credential.region, service)
     }
 
     /// Refuses a request that was not signed with this key. The claim was read from its head, and checked.
-    pub(super) fn require_signature(
+    pub(crate) fn require_signature(
         &self,
         key: &DerivedKey,
         head: &Parts,

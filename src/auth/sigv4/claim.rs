@@ -18,10 +18,10 @@ const MAX_SKEW: TimeDelta = TimeDelta::minutes(5);
 const DATE_FORMAT: &str = "%Y%m%dT%H%M%SZ";
 const DATE_LENGTH: usize = 16;
 
-pub(super) const X_AMZ_DATE: HeaderName = HeaderName::from_static("x-amz-date");
-pub(super) const X_AMZ_TARGET: HeaderName = HeaderName::from_static("x-amz-target");
-pub(super) const X_AMZ_CONTENT_SHA256: HeaderName = HeaderName::from_static("x-amz-content-sha256");
-pub(super) const X_AMZ_SECURITY_TOKEN: HeaderName = HeaderName::from_static("x-amz-security-token");
+pub(crate) const X_AMZ_DATE: HeaderName = HeaderName::from_static("x-amz-date");
+pub(crate) const X_AMZ_TARGET: HeaderName = HeaderName::from_static("x-amz-target");
+pub(crate) const X_AMZ_CONTENT_SHA256: HeaderName = HeaderName::from_static("x-amz-content-sha256");
+pub(crate) const X_AMZ_SECURITY_TOKEN: HeaderName = HeaderName::from_static("x-amz-security-token");
 
 /// Headers that are looked at: several of one name could be read in several ways.
 const SINGLE: [HeaderName; 5] = [header::HOST, header::DATE, X_AMZ_DATE, X_AMZ_TARGET, X_AMZ_CONTENT_SHA256];
@@ -34,14 +34,12 @@ pub(crate) struct Rules<'a> {
     pub service: &'a str,
     /// The regions that are served, at least one.
     pub regions: &'a [String],
-    /// Headers that must be signed beside `host`, the date and whatever begins with `x-amz-`.
-    pub required: &'a [HeaderName],
     /// How paths are put into canonical form.
     pub options: SignatureOptions,
 }
 
 /// What a request's head says of its signature.
-pub(super) struct Claim<'a> {
+pub(crate) struct Claim<'a> {
     pub credential: Credential<'a>,
     /// As [`Authorization::signed_headers`].
     pub signed_headers: Vec<&'a str>,
@@ -54,7 +52,7 @@ pub(super) struct Claim<'a> {
 
 impl<'a> Claim<'a> {
     /// Reads a head. The query is not looked at.
-    pub(super) fn read(head: &'a Parts, rules: &Rules<'_>) -> Result<Self, SignatureError> {
+    pub(crate) fn read(head: &'a Parts, rules: &Rules<'_>) -> Result<Self, SignatureError> {
         let authorization = authorization(head)?;
         if head.headers.contains_key(X_AMZ_SECURITY_TOKEN) {
             return Err(SignatureError::SessionToken);
@@ -65,16 +63,16 @@ impl<'a> Claim<'a> {
         let Authorization { credential, signed_headers, signature } = Authorization::parse(authorization)?;
         let (date, signed_at) = date(head)?;
         let claim = Self { credential, signed_headers, signature, signed_at, content_sha256: content_sha256(head)? };
-        claim.covers(head, date, rules.required)?;
+        claim.covers(head, date)?;
         Ok(claim)
     }
 
     /// Refuses what the signature does not protect, and what it protects and is not there.
-    fn covers(&self, head: &Parts, date: HeaderName, required: &[HeaderName]) -> Result<(), SignatureError> {
+    fn covers(&self, head: &Parts, date: HeaderName) -> Result<(), SignatureError> {
         let signed = |name: &str| self.signed_headers.binary_search(&name).is_ok();
         let prefixed = head.headers.keys().filter(|name| name.as_str().starts_with(SIGNED_PREFIX));
         let must_be = [header::HOST, date];
-        if let Some(name) = must_be.iter().chain(required).chain(prefixed).find(|name| !signed(name.as_str())) {
+        if let Some(name) = must_be.iter().chain(prefixed).find(|name| !signed(name.as_str())) {
             return Err(SignatureError::Invalid(format!(
                 "'{name}' must be a 'SignedHeader' in the AWS Authorization."
             )));
@@ -88,7 +86,7 @@ impl<'a> Claim<'a> {
     }
 
     /// Refuses another time, date, region, service or end of the scope than there must be.
-    pub(super) fn check(&self, rules: &Rules<'_>, now: Timestamp) -> Result<(), SignatureError> {
+    pub(crate) fn check(&self, rules: &Rules<'_>, now: Timestamp) -> Result<(), SignatureError> {
         let now = DateTime::from_timestamp_micros(now.as_micros()).ok_or_else(SignatureError::beyond_calendar)?;
         // One of those that are served, so that the library refuses any other.
         let region = rules.regions.iter().find(|region| *region == self.credential.region).or(rules.regions.first());
@@ -98,7 +96,7 @@ impl<'a> Claim<'a> {
     }
 
     /// The library's form of this claim over a canonical request.
-    pub(super) fn authenticator(&self, canonical_sha256: [u8; 32]) -> Result<SigV4Authenticator, SignatureError> {
+    pub(crate) fn authenticator(&self, canonical_sha256: [u8; 32]) -> Result<SigV4Authenticator, SignatureError> {
         let mut builder = SigV4Authenticator::builder();
         builder.canonical_request_sha256(canonical_sha256).credential(self.credential.text.to_owned());
         // It is verified here: see `signing_key`.
@@ -155,7 +153,7 @@ fn content_sha256(head: &Parts) -> Result<Option<&str>, SignatureError> {
 }
 
 /// What stands for the header `host` in HTTP/2 (RFC 9113, 8.3.1).
-pub(super) fn authority(head: &Parts) -> Option<HeaderValue> {
+pub(crate) fn authority(head: &Parts) -> Option<HeaderValue> {
     HeaderValue::from_str(head.uri.authority()?.as_str()).ok()
 }
 

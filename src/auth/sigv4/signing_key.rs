@@ -8,12 +8,12 @@ use aws_lc_rs::hmac::{self, HMAC_SHA256};
 use zeroize::Zeroizing;
 
 /// What the credential scope ends with.
-pub(super) const TERMINATOR: &str = "aws4_request";
+pub(crate) const TERMINATOR: &str = "aws4_request";
 /// What the secret is prefixed with.
 const PREFIX: &[u8] = b"AWS4";
 
 /// The key for one day, region and service.
-pub(super) fn signing_key(secret: &[u8], date: &str, region: &str, service: &str) -> DerivedKey {
+pub(crate) fn signing_key(secret: &[u8], date: &str, region: &str, service: &str) -> DerivedKey {
     // Not grown later: that would leave a copy behind.
     let mut prefixed = Zeroizing::new(Vec::with_capacity(PREFIX.len() + secret.len()));
     prefixed.extend_from_slice(PREFIX);
@@ -30,7 +30,7 @@ fn step(key: &[u8], part: &str) -> DerivedKey {
 }
 
 /// Whether `signature` is that of `string_to_sign`, compared in constant time.
-pub(super) fn is_signature(key: &DerivedKey, string_to_sign: &[u8], signature: &[u8; 32]) -> bool {
+pub(crate) fn is_signature(key: &DerivedKey, string_to_sign: &[u8], signature: &[u8; 32]) -> bool {
     hmac::verify(&hmac::Key::new(HMAC_SHA256, key.as_slice()), string_to_sign, signature).is_ok()
 }
 

@@ -116,7 +116,7 @@ struct AliasListEntry {
 }
 
 impl AliasListEntry {
-    fn of(alias: Alias, account: AccountId) -> Self {
+    fn of(alias: &Alias, account: AccountId) -> Self {
         Self {
             alias_arn: arn::of_alias(&alias.place.region, account, &alias.place.name),
             alias_name: alias.place.name.to_string(),
@@ -139,17 +139,17 @@ pub async fn list_aliases(call: &Call<'_>, input: Input) -> Result<Output, AwsEr
         let found = call.kms.aliases(&call.ctx, AliasesOf::Folder(folder_id), wanted.after, wanted.limit).await;
         let page = found.map_err(|error| super::keys::refused_in_folder(call, error))?;
         let rest = Rest::of(all, page.next);
-        return Ok(listed(page.items, call.account, rest));
+        return Ok(listed(&page.items, call.account, rest));
     }
     let wanted = lists::wanted_of_key(call, &input, List::Aliases)?;
     let key = call.key(&input, "KeyId", Naming::IdOrArn).await?;
     let found = call.kms.aliases(&call.ctx, AliasesOf::Key(key.id()), wanted.after, wanted.limit).await;
     let page = found.map_err(|error| call.refused(error, &key))?;
     let rest = Rest::of(lists::of(call, List::Aliases, key.id().as_bytes()), page.next);
-    Ok(listed(page.items, key.located.account_id, rest))
+    Ok(listed(&page.items, key.located.account_id, rest))
 }
 
-fn listed(aliases: Vec<Alias>, account: AccountId, rest: Rest) -> Output {
-    let aliases = aliases.into_iter().map(|alias| AliasListEntry::of(alias, account)).collect();
+fn listed(aliases: &[Alias], account: AccountId, rest: Rest) -> Output {
+    let aliases = aliases.iter().map(|alias| AliasListEntry::of(alias, account)).collect();
     Output::of(&Aliases { aliases, rest })
 }

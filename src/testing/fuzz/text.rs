@@ -99,7 +99,7 @@ pub fn settings_seeds() -> Vec<Vec<u8>> {
     let mut seeds = texts(&[
         "[server]\nlisten = \"127.0.0.1:0\"\nmax_connections = 7\nreflection = false\n[clock]\nmax_leap = \"1h\"\n",
         "[access]\nyandex_role_compat = \"0b7c1b6e-5a94-4c1e-9a53-0d9d7d4b2f11\"\nrequests_per_key = \"5\"\n",
-        "log = { format = \"text\", filter = 'info' }\naws.extra_regions = \"a,b\"\n",
+        "log = { format = \"text\", filter = 'info' }\naws.extra_regions = \"eu-west-1,eu-west-2\"\n",
     ]);
     seeds.push(format!("[token]\nlabel = \"0042\"\npin = \"{PIN}\"\nmax_sessions = 3\n").into_bytes());
     seeds

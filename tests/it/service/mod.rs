@@ -2,9 +2,13 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
 
 mod access;
+mod aws_rules;
+mod aws_schedules;
+mod aliases;
 pub mod core;
 mod faulty_store;
 mod identity;
+mod key_pairs;
 mod maintenance;
 mod rules;
 

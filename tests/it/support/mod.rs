@@ -1,5 +1,6 @@
 //! A real `claviger dev` as a child process, and clients for it.
 
+pub mod aws;
 pub mod client;
 pub mod server;
 

@@ -2,11 +2,13 @@
 
 use super::super::in_own_process;
 use super::{World, is_denied};
+use claviger::domain::Dialect;
 use claviger::domain::access::Role;
+use claviger::domain::algorithm::Algorithm;
 use claviger::domain::id::{FolderId, KeyId};
 use claviger::service::ports::KeyFilter;
 use claviger::service::ports::{BindingScope, Store};
-use claviger::service::request::RequestContext;
+use claviger::service::request::{CreateKey, RequestContext};
 
 /// All pages, and how many there were.
 async fn list(world: &World, ctx: &RequestContext, folder: FolderId, limit: u32) -> (Vec<KeyId>, usize) {
@@ -92,6 +94,34 @@ fn whoever_has_roles_on_single_keys_sees_those_that_it_may_view() {
             }
             assert_eq!(list(&world, &caller, other, 10).await.0, [abroad]);
         }
+    });
+}
+
+#[test]
+fn of_single_keys_those_are_listed_that_there_are_for_the_request() {
+    in_own_process(module_path!(), "of_single_keys_those_are_listed_that_there_are_for_the_request", async |core| {
+        let world = World::start(core).await;
+        let caller = world.account(world.folder().await).await;
+        let in_region = |ctx: &RequestContext, region: &str| RequestContext {
+            dialect: Dialect::Aws,
+            region: Some(region.into()),
+            ..ctx.clone()
+        };
+        let request = CreateKey { folder_id: world.home(), ..world.service.create_request(Algorithm::Aes128, None) };
+        let western = world.kms().create_key(&in_region(&world.root, "eu-west-1"), request).await.unwrap().key_id;
+        let (eastern, deleted) = (world.key_in(world.home()).await, world.key_in(world.home()).await);
+        for key in [western, eastern, deleted] {
+            world.bind(BindingScope::Key(key), Role::Viewer, &caller).await;
+        }
+        world.kms().delete_key(&world.root, deleted, None).await.unwrap();
+        let listed = async |ctx: &RequestContext| {
+            let mut keys = list(&world, ctx, world.home(), 10).await.0;
+            keys.sort_unstable_by_key(|id| [western, eastern, deleted].iter().position(|key| key == id));
+            keys
+        };
+        assert_eq!(listed(&caller).await, [western, eastern]);
+        assert_eq!(listed(&in_region(&caller, "us-east-1")).await, [eastern, deleted]);
+        assert_eq!(listed(&in_region(&caller, "eu-west-1")).await, [western]);
     });
 }
 

@@ -1,4 +1,4 @@
-//! The real token, and how often it was asked for the secret of a credential.
+//! The real token, and how often it was asked for the secret of a credential and for key pairs.
 
 use async_trait::async_trait;
 use claviger::domain::algorithm::Algorithm;
@@ -14,15 +14,20 @@ use zeroize::Zeroizing;
 pub struct CountingToken {
     inner: Arc<dyn Token>,
     opened: AtomicUsize,
+    key_pairs: AtomicUsize,
 }
 
 impl CountingToken {
     pub fn new(inner: &Arc<dyn Token>) -> Self {
-        Self { inner: Arc::clone(inner), opened: AtomicUsize::new(0) }
+        Self { inner: Arc::clone(inner), opened: AtomicUsize::new(0), key_pairs: AtomicUsize::new(0) }
     }
 
     pub fn opened(&self) -> usize {
         self.opened.load(Ordering::SeqCst)
+    }
+
+    pub fn key_pairs(&self) -> usize {
+        self.key_pairs.load(Ordering::SeqCst)
     }
 }
 
@@ -52,6 +57,7 @@ impl Token for CountingToken {
     }
 
     async fn key_pair(&self, spec: KeyPairSpec) -> Result<KeyPair, TokenError> {
+        self.key_pairs.fetch_add(1, Ordering::SeqCst);
         self.inner.key_pair(spec).await
     }
 

@@ -1,6 +1,6 @@
 //! Folders, principals and their credentials, through the use cases and the directory.
 
-mod counting_token;
+pub mod counting_token;
 mod credentials;
 mod folders;
 mod forms;
@@ -10,6 +10,7 @@ mod principals;
 mod provision;
 mod queued;
 mod secrets;
+mod signatures;
 
 use super::Service;
 use super::core::Core;

@@ -9,7 +9,7 @@ use claviger::domain::id::{CredentialId, KeyId};
 use claviger::service::error::{Missing, ServiceError};
 use claviger::service::identity::{CreatePrincipal, IssueCredential, NewCredential};
 use claviger::service::ports::{BindingScope, CredentialRecord, Folder, Principal, Stored};
-use claviger::service::request::RequestContext;
+use claviger::service::request::{KeyPatch, OnDemandRules, RequestContext};
 use futures_util::future::join_all;
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -260,6 +260,35 @@ fn a_caller_whose_credential_ended_while_it_waited_is_refused() {
             assert!(matches!(answer, Err(ServiceError::Unauthenticated)), "{answer:?}");
         }
         assert_eq!(place.state().await.credentials, before);
+    });
+}
+
+/// Changes of a key do not wait for a turn, but for the key, which the loss of a role on it has.
+#[test]
+fn who_lost_its_role_on_a_key_changes_nothing_of_it_with_requests_that_waited() {
+    let name = "who_lost_its_role_on_a_key_changes_nothing_of_it_with_requests_that_waited";
+    in_own_process(module_path!(), name, async |core| {
+        let place = Place::start(core).await;
+        let (kms, root, id) = (place.office.kms(), place.office.root(), place.key_id);
+        let version_id = kms.key(root, id).await.unwrap().key.primary_version;
+        kms.rotate_key(root, id, OnDemandRules::default()).await.unwrap();
+        let (me, caller) = place.administrator(BindingScope::Key(id)).await;
+        let before = kms.key(&caller, id).await.unwrap();
+        let ctx = &caller;
+        let asked: Vec<Asked<'_>> = vec![
+            Box::pin(async move { kms.update_key(ctx, id, KeyPatch::default()).await.map(drop) }),
+            Box::pin(async move { kms.rotate_key(ctx, id, OnDemandRules::default()).await.map(drop) }),
+            Box::pin(async move { kms.set_primary_version(ctx, id, version_id).await.map(drop) }),
+            Box::pin(async move { kms.schedule_version_destruction(ctx, id, version_id, None).await.map(drop) }),
+            Box::pin(async move { kms.cancel_version_destruction(ctx, id, version_id).await.map(drop) }),
+            Box::pin(async move { kms.delete_key(ctx, id, None).await.map(drop) }),
+            Box::pin(async move { kms.restore_key(ctx, id, None).await.map(drop) }),
+        ];
+        for answer in behind(&place.office, place.unbind(BindingScope::Key(id), &me), asked).await {
+            assert!(is_missing(&answer, Missing::Key), "{answer:?}");
+        }
+        assert_eq!(kms.key(root, id).await.unwrap(), before);
+        assert_eq!(kms.versions(root, id, None, 10).await.unwrap().items.len(), 2);
     });
 }
 
