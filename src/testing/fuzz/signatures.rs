@@ -79,8 +79,7 @@ fn request(data: &[u8]) -> Option<(Parts, Bytes)> {
 
 fn verify(head: &Parts, body: &Bytes) -> Result<(), SignatureError> {
     let regions = ["us-east-1".to_owned()];
-    let rules =
-        Rules { service: SERVICE, regions: &regions, options: SignatureOptions::default() };
+    let rules = Rules { service: SERVICE, regions: &regions, options: SignatureOptions::default() };
     refuse_query(head)?;
     let claim = Claim::read(head, &rules)?;
     claim.check(&rules, NOW)?;
