@@ -1,8 +1,10 @@
 //! Aliases: made, pointed to another key, deleted, listed.
 //!
-//! A change is decided before anything but the alias itself is looked at, and once more on what is stored, under the stripe of
-//! the key. The row of the alias says which of two changes came first. Every change
-//! leaves an operation record on the keys concerned.
+//! In: a checked name and a key's id. Out: nothing, or a page of aliases. Called by the dialects that have aliases.
+//!
+//! A change is decided before anything but the alias itself is looked at, and once more on what is stored, under the
+//! stripe of the key. The row of the alias says which of two changes came first. Every change leaves an operation record on
+//! the keys concerned.
 
 use super::change::{LockedKey, retried};
 use super::error::{Missing, ServiceError};

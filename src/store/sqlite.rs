@@ -96,11 +96,11 @@ impl Sqlite {
         report.map(|_| ()).map_err(|error| StoreError::Unavailable(format!("migration: {error}")))
     }
 
-    /// Makes the schema that version 1 had.
+    /// Makes the schema that a version had.
     #[cfg(test)]
-    pub(super) fn migrate_to_first(&mut self) {
-        let runner = embedded::migrations::runner().set_target(refinery::Target::Version(1));
-        assert_eq!(runner.run(&mut self.0).map(|report| report.applied_migrations().len()).ok(), Some(1));
+    pub(super) fn migrate_to(&mut self, version: i32) {
+        let runner = embedded::migrations::runner().set_target(refinery::Target::Version(version));
+        assert!(runner.run(&mut self.0).is_ok_and(|report| !report.applied_migrations().is_empty()));
     }
 
     /// Copies the WAL into the database file and cuts it to zero length.

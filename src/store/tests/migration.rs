@@ -1,7 +1,8 @@
 //! Databases that were made by the first schema go on: no row is rewritten, and what was appended since is covered.
 
 use crate::domain::access::{Binding, PrincipalKind, Role, Subject};
-use crate::domain::id::{CredentialId, FolderId, PrincipalId};
+use crate::domain::alias::{Alias, AliasName, AliasPlace};
+use crate::domain::id::{AccountId, CredentialId, FolderId, PrincipalId};
 use crate::domain::time::Timestamp;
 use crate::service::ports::{
     BindingScope, Change, CredentialLookup, CredentialSecret, SealedMaterial, Store, StoreError, Stored,
@@ -88,7 +89,7 @@ impl First {
 /// A database of the first schema with a folder, its administrator, his token and his role.
 fn first(path: &Path) {
     let mut sql = Sqlite::writer(path).unwrap();
-    sql.migrate_to_first();
+    sql.migrate_to(1);
     let mut first = First { sql, keys: SealKeys::new(&ROW_KEY), heads: BTreeMap::new() };
     first.add(&FOLDERS, vec![Value::from(&FOLDER), Value::Int(9), Value::from("default"), Value::Int(1)]);
     first.add(&first_principals(), principal_columns());
@@ -97,6 +98,24 @@ fn first(path: &Path) {
     let bindings = format!(r#"[{{"role":"kms.admin","principal_id":"{principal_id}"}}]"#);
     first.add(&BINDINGS, vec![Value::from(&FOLDER), Value::from(bindings)]);
     first.finish();
+}
+
+const KEYS: [([u8; 16], &str); 2] = [([0x41; 16], "us-east-1"), ([0x42; 16], "eu-west-1")];
+
+/// Goes on to the second schema and adds keys of two regions to the index of those that name the administrator, and an
+/// entry that leads to no key.
+fn second(path: &Path) {
+    let mut sql = Sqlite::writer(path).unwrap();
+    sql.migrate_to(2);
+    let entry = "INSERT INTO bound_keys VALUES (?1, 'user', ?2, 5, ?3)";
+    for key in KEYS.map(|(id, _)| id).into_iter().chain([[0x43; 16]]) {
+        sql.execute(entry, &[Value::from(&PRINCIPAL), Value::from(&FOLDER), Value::from(&key)]).unwrap();
+    }
+    for (id, region) in KEYS {
+        let statement = "INSERT INTO keys VALUES (?1, ?2, 'yandex', hex(?1), NULL, ?3, 'n', 'd', '{}', '{}', 4, 'live',
+            'active', NULL, NULL, zeroblob(16), 1, 5, 5, NULL, NULL, NULL, NULL, 0, 0, 1, zeroblob(32))";
+        sql.execute(statement, &[Value::from(&id), Value::from(&FOLDER), Value::from(region)]).unwrap();
+    }
 }
 
 fn open(dir: &TempDir) -> SqliteStore {
@@ -212,4 +231,33 @@ async fn an_appended_column_that_somebody_sets_on_a_row_of_the_first_schema_is_f
     attacker.execute("UPDATE principals SET deleted_at = 0", &[]).unwrap();
     let found = store.principal(PrincipalId::from_bytes(PRINCIPAL)).await;
     assert!(matches!(found, Err(StoreError::Integrity { table: "principals", .. })), "{found:?}");
+}
+
+#[test]
+fn the_index_of_named_keys_gets_the_regions_of_the_keys() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("db");
+    first(&path);
+    second(&path);
+    let mut sql = Sqlite::writer(&path).unwrap();
+    sql.migrate().unwrap();
+    let rows = sql.query("SELECT key_id, key_region FROM bound_keys ORDER BY key_id", &[]).unwrap();
+    let mut expected = KEYS.map(|(id, region)| vec![Value::from(&id), Value::from(region)]).to_vec();
+    expected.push(vec![Value::from(&[0x43; 16]), Value::Null]);
+    assert_eq!(rows, expected);
+}
+
+#[tokio::test]
+async fn a_database_of_the_first_schema_gets_aliases() {
+    let (dir, store) = first_opened();
+    let folder_id = FolderId::from_bytes(FOLDER);
+    let name = AliasName::new("alias/orders").unwrap();
+    let place = AliasPlace { folder_id, region: "us-east-1".to_owned(), name };
+    assert_eq!(store.alias(place.clone()).await.unwrap(), None);
+    let at = Timestamp::from_micros(9);
+    let alias = Alias { place: place.clone(), key_id: None, created_at: at, updated_at: at };
+    store.commit(vec![Change::PutAlias(Box::new(Stored { value: alias.clone(), row_seq: 0 }))]).await.unwrap();
+    assert_eq!(store.folder_by_account(AccountId::from_stored(9)).await.unwrap().unwrap().id, folder_id);
+    drop(store);
+    assert_eq!(open(&dir).alias(place).await.unwrap(), Some(Stored { value: alias, row_seq: 1 }));
 }

@@ -91,7 +91,8 @@ async fn who_has_no_role_sees_nothing(scene: &Scene, id: &str) {
     for (operation, body) in [("CreateKey", json!({})), ("GenerateRandom", json!({"NumberOfBytes": 8}))] {
         let (code, text) = error(&nobody.raw.call(operation, &body).await);
         assert_eq!(code, "AccessDeniedException", "{operation}");
-        let start = format!("User: {} is not authorized to perform: kms:{operation} on resource: ", user(scene, "nobody"));
+        let start =
+            format!("User: {} is not authorized to perform: kms:{operation} on resource: ", user(scene, "nobody"));
         assert!(text.starts_with(&start), "{text}");
     }
     assert_eq!(good(nobody.kms.list_keys().send().await).keys(), []);
@@ -105,7 +106,11 @@ async fn assert_allowed(scene: &Scene, caller: &Caller, name: &str, id: &str, al
         let answer = caller.raw.call(operation, &body).await;
         let may = allowed.contains(&operation);
         if may {
-            assert!(answer.status == 200 || error(&answer).0 == "KMSInvalidStateException", "{operation}: {}", answer.text);
+            assert!(
+                answer.status == 200 || error(&answer).0 == "KMSInvalidStateException",
+                "{operation}: {}",
+                answer.text
+            );
         } else {
             let operation = match operation {
                 "ReEncrypt" if allowed.contains(&"Decrypt") => "ReEncryptTo",

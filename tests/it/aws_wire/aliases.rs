@@ -74,7 +74,8 @@ async fn names_follow_the_rules(scene: &Scene) {
         good(kms.delete_alias().alias_name(name).send().await);
     }
     let too_long = format!("{longest}a");
-    for name in ["", "a", "Alias/a", "alias", "alias/a b", "alias/\u{416}", "alias/a.b", "alias/a*", too_long.as_str()] {
+    for name in ["", "a", "Alias/a", "alias", "alias/a b", "alias/\u{416}", "alias/a.b", "alias/a*", too_long.as_str()]
+    {
         let made = kms.create_alias().alias_name(name).target_key_id(&id).send().await;
         refused_as(made, "ValidationException");
     }

@@ -60,7 +60,8 @@ async fn one_to_4096_bytes_are_encrypted(scene: &Scene) {
     }
     for (size, rule) in [(0, "greater than or equal to 1"), (4097, "less than or equal to 4096")] {
         let outcome = scene.admin.kms.encrypt().key_id(&id).plaintext(Blob::new(vec![0; size])).send().await;
-        let text = "1 validation error detected: Value at 'plaintext' failed to satisfy constraint: Member must have length";
+        let text =
+            "1 validation error detected: Value at 'plaintext' failed to satisfy constraint: Member must have length";
         refused(outcome, "ValidationException", &format!("{text} {rule}"));
     }
 }
@@ -79,7 +80,9 @@ async fn a_changed_ciphertext_is_refused(scene: &Scene) {
         let without = scene.admin.kms.decrypt().ciphertext_blob(Blob::new(changed)).send().await;
         match crate::support::aws::refusal(without) {
             (code, text) if code == "InvalidCiphertextException" => assert_eq!(text, "", "byte {at}"),
-            (code, text) => assert_eq!((code.as_str(), text.as_str()), ("AccessDeniedException", NO_SUCH_CIPHERTEXT_KEY)),
+            (code, text) => {
+                assert_eq!((code.as_str(), text.as_str()), ("AccessDeniedException", NO_SUCH_CIPHERTEXT_KEY))
+            }
         }
     }
     let mut longer = sealed.clone();
@@ -89,7 +92,8 @@ async fn a_changed_ciphertext_is_refused(scene: &Scene) {
         for key_id in [None, Some(id.clone())] {
             let request = scene.admin.kms.decrypt().set_key_id(key_id).ciphertext_blob(Blob::new(bytes.clone()));
             refused(request.send().await, "InvalidCiphertextException", "");
-            let request = scene.admin.kms.re_encrypt().destination_key_id(&id).ciphertext_blob(Blob::new(bytes.clone()));
+            let request =
+                scene.admin.kms.re_encrypt().destination_key_id(&id).ciphertext_blob(Blob::new(bytes.clone()));
             refused(request.send().await, "InvalidCiphertextException", "");
         }
     }
@@ -137,7 +141,10 @@ async fn ciphertexts_outlive_rotations(scene: &Scene) {
     }
     for (round, (material, ciphertext)) in (0..).zip(&sealed) {
         let opened = good(scene.admin.kms.decrypt().ciphertext_blob(ciphertext.clone()).send().await);
-        assert_eq!((opened.plaintext().unwrap().as_ref(), opened.key_material_id()), (&[round][..], Some(material.as_str())));
+        assert_eq!(
+            (opened.plaintext().unwrap().as_ref(), opened.key_material_id()),
+            (&[round][..], Some(material.as_str()))
+        );
     }
 }
 

@@ -105,7 +105,8 @@ async fn re_encryption_changes_the_context(scene: &Scene, id: &str) {
 }
 
 async fn what_is_no_map_of_texts_is_refused(scene: &Scene, id: &str) {
-    for context in [json!([]), json!("a"), json!({"a": 1}), json!({"a": {"b": "c"}}), json!({"a": ["b"]}), json!(true)] {
+    for context in [json!([]), json!("a"), json!({"a": 1}), json!({"a": {"b": "c"}}), json!({"a": ["b"]}), json!(true)]
+    {
         let body = json!({"KeyId": id, "Plaintext": "aGk=", "EncryptionContext": context});
         assert_eq!(error(&scene.admin.raw.call("Encrypt", &body).await).0, "SerializationException", "{context}");
     }

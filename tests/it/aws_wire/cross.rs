@@ -30,7 +30,8 @@ fn path(id: &str) -> String {
 
 async fn a_native_key_is_managed_here(scene: &Scene) {
     let (kms, id) = (&scene.admin.kms, scene.native_key("AES_256_HSM").await);
-    let update = json!({"updateMask": "name,description,labels", "name": "n", "description": "d", "labels": {"l": "v"}});
+    let update =
+        json!({"updateMask": "name,description,labels", "name": "n", "description": "d", "labels": {"l": "v"}});
     scene.rest.patch(&path(&id), &update).await.ok();
     let shown = scene.admin.describe(&id).await;
     assert_eq!((shown.description(), shown.key_state()), (Some("d"), Some(&KeyState::Enabled)));
@@ -68,7 +69,11 @@ async fn a_key_of_ours_is_managed_natively(scene: &Scene) {
     let before = scene.admin.material(&id).await;
     scene.rest.post(&format!("{}:rotate", path(&id)), &json!({})).await.ok();
     assert_ne!(scene.admin.material(&id).await, before);
-    scene.rest.patch(&path(&id), &json!({"updateMask": "status,description", "status": "INACTIVE", "description": "x"})).await.ok();
+    scene
+        .rest
+        .patch(&path(&id), &json!({"updateMask": "status,description", "status": "INACTIVE", "description": "x"}))
+        .await
+        .ok();
     let shown = scene.admin.describe(&id).await;
     assert_eq!((shown.key_state(), shown.description()), (Some(&KeyState::Disabled), Some("x")));
     let text = format!("{} is disabled.", scene.arn(&id));

@@ -3,8 +3,7 @@
 use super::{Scene, assert_material_id};
 use crate::support::aws::{REGION, good, now, refusal, refused, refused_as};
 use aws_sdk_kms::types::{
-    EncryptionAlgorithmSpec, KeyManagerType, KeyMetadata, KeySpec, KeyState, KeyUsageType,
-    OriginType, Tag,
+    EncryptionAlgorithmSpec, KeyManagerType, KeyMetadata, KeySpec, KeyState, KeyUsageType, OriginType, Tag,
 };
 use serde_json::{Value, json};
 

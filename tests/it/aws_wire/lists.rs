@@ -34,7 +34,11 @@ async fn lists_are_whole_by_pages_of_any_size() {
                 break;
             }
         }
-        assert_eq!((found.len(), found.iter().cloned().collect::<BTreeSet<_>>()), (101, expected.clone()), "by {limit}");
+        assert_eq!(
+            (found.len(), found.iter().cloned().collect::<BTreeSet<_>>()),
+            (101, expected.clone()),
+            "by {limit}"
+        );
         assert_eq!(pages, (101 + limit - 1) / limit, "by {limit}");
     }
     let page = good(kms.list_keys().send().await);

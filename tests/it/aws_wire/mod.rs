@@ -68,8 +68,10 @@ impl Scene {
         let dev = home.start().await;
         let rest = dev.rest();
         let me = rest.get("/claviger/v1/whoami").await.ok();
-        let key =
-            AccessKey { id: dev.credential("AWS_ACCESS_KEY_ID").into(), secret: dev.credential("AWS_SECRET_ACCESS_KEY").into() };
+        let key = AccessKey {
+            id: dev.credential("AWS_ACCESS_KEY_ID").into(),
+            secret: dev.credential("AWS_SECRET_ACCESS_KEY").into(),
+        };
         let admin = Caller::new(&dev, key, text(&me["principal"]["id"]));
         let account = account(&rest, dev.folder()).await;
         Self { admin, rest, account, dev, home }

@@ -135,7 +135,8 @@ async fn unknown_names_are_not_found(scene: &Scene, operation: &Operation) {
     assert_not_found(operation, &ask(scene, operation, &foreign).await, &text);
     for name in [format!("arn:aws:s3:{REGION}:{}:key/{NOBODY}", scene.account), "arn:aws:kms".into(), "arn:".into()] {
         let (code, text) = error(&ask(scene, operation, &name).await);
-        let declares = !["Encrypt", "Decrypt", "ReEncrypt"].contains(&operation.0) && !operation.0.starts_with("Generate");
+        let declares =
+            !["Encrypt", "Decrypt", "ReEncrypt"].contains(&operation.0) && !operation.0.starts_with("Generate");
         assert_eq!(code, if declares { "InvalidArnException" } else { "NotFoundException" }, "{operation:?} {text}");
     }
 }

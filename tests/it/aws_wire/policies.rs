@@ -37,7 +37,10 @@ async fn the_default_policy_is_shown_and_no_other_is_taken() {
         assert!(shown.policy().unwrap().contains('\n'), "it is printed for people");
     }
     let listed = good(kms.list_key_policies().key_id(&arn).send().await);
-    assert_eq!((listed.policy_names(), listed.truncated, listed.next_marker()), (&["default".to_owned()][..], false, None));
+    assert_eq!(
+        (listed.policy_names(), listed.truncated, listed.next_marker()),
+        (&["default".to_owned()][..], false, None)
+    );
 
     let unknown = kms.get_key_policy().key_id(&id).policy_name("other").send().await;
     refused(unknown, "NotFoundException", "No such policy exists");
@@ -79,7 +82,11 @@ async fn the_same_policy_is_taken(scene: &Scene, id: &str) {
 async fn other_policies_are_not_supported(scene: &Scene, id: &str) {
     let root = json!({"AWS": format!("arn:aws:iam::{}:root", scene.account)});
     let default = policy(json!([statement(root.clone(), "kms:*")]));
-    let deny = { let mut some = default.clone(); some["Statement"][0]["Effect"] = json!("Deny"); some };
+    let deny = {
+        let mut some = default.clone();
+        some["Statement"][0]["Effect"] = json!("Deny");
+        some
+    };
     let conditional = {
         let mut some = default.clone();
         some["Statement"][0]["Condition"] = json!({"StringEquals": {"kms:CallerAccount": "111122223333"}});

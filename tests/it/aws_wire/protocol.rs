@@ -133,7 +133,9 @@ async fn the_target_names_the_operation(scene: &Scene) {
     assert_eq!(error(&without).0, "UnknownOperationException");
     let unsigned = scene.admin.raw.send(&Draft::of("ListKeys", "{}").without("x-amz-target")).await;
     assert_eq!(error(&unsigned).0, "MissingAuthenticationTokenException");
-    for content_type in ["text/plain", "application/x-www-form-urlencoded", "application/x-amz-json-1.0", "application/cbor"] {
+    for content_type in
+        ["text/plain", "application/x-www-form-urlencoded", "application/x-amz-json-1.0", "application/cbor"]
+    {
         let draft = Draft::of("ListKeys", "{}").with("content-type", content_type);
         let (code, _) = error(&scene.admin.raw.signed(&draft).await);
         assert_eq!(code, "UnknownOperationException", "{content_type}");

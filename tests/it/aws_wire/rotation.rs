@@ -36,7 +36,10 @@ fn assert_next_in(status: &GetKeyRotationStatusOutput, days: i64) {
 async fn a_schedule_is_enabled_changed_and_disabled(scene: &Scene) {
     let (kms, id) = (&scene.admin.kms, scene.admin.new_key_id().await);
     let off = status(scene, &id).await;
-    assert_eq!((off.key_rotation_enabled, off.rotation_period_in_days(), off.next_rotation_date()), (false, None, None));
+    assert_eq!(
+        (off.key_rotation_enabled, off.rotation_period_in_days(), off.next_rotation_date()),
+        (false, None, None)
+    );
     // Clients of the older form send the key alone and read one member.
     good(kms.enable_key_rotation().key_id(&id).send().await);
     for (period, days) in [(None, 365), (Some(90), 90), (Some(2560), 2560), (None, 365)] {
@@ -79,10 +82,18 @@ async fn a_key_is_rotated_on_demand(scene: &Scene) {
     let data_key = good(kms.generate_data_key().key_id(&id).number_of_bytes(1).send().await);
     assert_eq!(data_key.key_material_id(), Some(after.as_str()));
     let opened = good(kms.decrypt().ciphertext_blob(sealed).send().await);
-    assert_eq!((opened.plaintext().unwrap().as_ref(), opened.key_material_id()), (&b"before"[..], Some(before.as_str())));
+    assert_eq!(
+        (opened.plaintext().unwrap().as_ref(), opened.key_material_id()),
+        (&b"before"[..], Some(before.as_str()))
+    );
 }
 
-async fn list(scene: &Scene, id: &str, include: Option<IncludeKeyMaterial>, limit: Option<i32>) -> Vec<RotationsListEntry> {
+async fn list(
+    scene: &Scene,
+    id: &str,
+    include: Option<IncludeKeyMaterial>,
+    limit: Option<i32>,
+) -> Vec<RotationsListEntry> {
     let (mut all, mut marker) = (Vec::new(), None);
     loop {
         let request = scene.admin.kms.list_key_rotations().key_id(id).set_include_key_material(include.clone());

@@ -68,7 +68,11 @@ async fn half_signatures_are_refused(raw: &Raw) {
         let half = whole.clone().with("authorization", &format!("{algorithm} {}", rest.join(", ")));
         assert_refused(raw, &half, INCOMPLETE).await;
     }
-    for broken in [algorithm.to_owned(), format!("{algorithm} Credential"), format!("{algorithm} Credential=, {}", parts[1..].join(", "))] {
+    for broken in [
+        algorithm.to_owned(),
+        format!("{algorithm} Credential"),
+        format!("{algorithm} Credential=, {}", parts[1..].join(", ")),
+    ] {
         assert_refused(raw, &whole.clone().with("authorization", &broken), INCOMPLETE).await;
     }
     let short_scope = value.replace("/kms/aws4_request", "");

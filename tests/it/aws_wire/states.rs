@@ -76,7 +76,8 @@ const TOGETHER: usize = 12;
 async fn every_operation_meets_every_state_as_the_table_says() {
     let scene = Scene::start().await;
     let other = Key::new(&scene, "other").await;
-    let cells: Vec<_> = TABLE.iter().flat_map(|row| STATES.map(|state| (row.0, state, row.1[state as usize]))).collect();
+    let cells: Vec<_> =
+        TABLE.iter().flat_map(|row| STATES.map(|state| (row.0, state, row.1[state as usize]))).collect();
     let mut wrong = Vec::new();
     for some in cells.chunks(TOGETHER) {
         let found = join_all(some.iter().map(|(operation, state, _)| cell(&scene, &other, operation, *state))).await;

@@ -59,9 +59,15 @@ async fn a_scheduled_rotation_is_listed_as_automatic(scene: &Scene) {
     assert_ne!(now, before);
     assert!(listed.iter().all(|entry| entry.rotation_type() == Some(&RotationType::Automatic)), "{listed:?}");
     let newest = listed.last().unwrap();
-    assert_eq!((newest.key_material_id(), newest.key_material_state()), (Some(now.as_str()), Some(&KeyMaterialState::Current)));
+    assert_eq!(
+        (newest.key_material_id(), newest.key_material_state()),
+        (Some(now.as_str()), Some(&KeyMaterialState::Current))
+    );
     let opened = good(scene.admin.kms.decrypt().ciphertext_blob(sealed).send().await);
-    assert_eq!((opened.plaintext().unwrap().as_ref(), opened.key_material_id()), (&b"before"[..], Some(before.as_str())));
+    assert_eq!(
+        (opened.plaintext().unwrap().as_ref(), opened.key_material_id()),
+        (&b"before"[..], Some(before.as_str()))
+    );
 }
 
 async fn a_destroyed_version_refuses(scene: &Scene) {

@@ -52,7 +52,9 @@ async fn operations_that_are_not_served_say_so_to_known_callers_only() {
         let draft = Draft::of("x", "{}").with("x-amz-target", &format!("TrentService.{operation}"));
         assert_eq!(error(&scene.admin.raw.signed(&draft).await).0, "UnknownOperationException", "{operation:?}");
     }
-    for target in ["Encrypt", "DynamoDB_20120810.ListTables", "TrentServiceX.Encrypt", "TrentService", "trentservice.Encrypt"] {
+    for target in
+        ["Encrypt", "DynamoDB_20120810.ListTables", "TrentServiceX.Encrypt", "TrentService", "trentservice.Encrypt"]
+    {
         let draft = Draft::of("x", "{}").with("x-amz-target", target);
         assert_eq!(error(&scene.admin.raw.signed(&draft).await).0, "UnknownOperationException", "{target}");
     }
@@ -70,5 +72,8 @@ async fn operations_that_are_not_served_say_so_to_known_callers_only() {
     let mac = kms.generate_mac().key_id(&id).message(Blob::new("m")).mac_algorithm("HMAC_SHA_256".into());
     refused_as(mac.send().await, "UnsupportedOperationException");
     refused_as(kms.describe_custom_key_stores().send().await, "UnsupportedOperationException");
-    refused_as(kms.replicate_key().key_id(&id).replica_region("eu-west-3").send().await, "UnsupportedOperationException");
+    refused_as(
+        kms.replicate_key().key_id(&id).replica_region("eu-west-3").send().await,
+        "UnsupportedOperationException",
+    );
 }

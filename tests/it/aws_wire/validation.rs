@@ -279,5 +279,8 @@ async fn several_errors_are_told_together(scene: &Scene) {
     let (code, text) = error(&scene.admin.raw.call("Encrypt", &body).await);
     assert_eq!(code, "ValidationException");
     assert!(text.starts_with("2 validation errors detected: Value "), "{text}");
-    assert!(text.contains("at 'keyId' failed") && text.contains("at 'plaintext' failed") && text.contains("; "), "{text}");
+    assert!(
+        text.contains("at 'keyId' failed") && text.contains("at 'plaintext' failed") && text.contains("; "),
+        "{text}"
+    );
 }

@@ -17,7 +17,7 @@ use claviger::service::ports::{
 };
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use tokio::sync::{OwnedRwLockWriteGuard, RwLock};
+use tokio::sync::{OwnedRwLockWriteGuard, RwLock, oneshot};
 
 pub struct FaultyStore {
     inner: Arc<dyn Store>,
@@ -31,6 +31,8 @@ pub struct FaultyStore {
     under_way: AtomicUsize,
     planted_folders: Mutex<Option<Page<Folder>>>,
     held: tokio::sync::RwLock<()>,
+    /// How the next reader of an alias learns that it may go on.
+    held_alias: Mutex<Option<oneshot::Receiver<()>>>,
 }
 
 /// A call that the store has not answered.
@@ -55,6 +57,7 @@ impl FaultyStore {
             under_way: AtomicUsize::new(0),
             planted_folders: Mutex::default(),
             held: tokio::sync::RwLock::default(),
+            held_alias: Mutex::default(),
         }
     }
 
@@ -81,6 +84,18 @@ impl FaultyStore {
     /// Answers no look-up of a credential as long as the guard is there.
     pub async fn hold_credentials(&self) -> tokio::sync::RwLockWriteGuard<'_, ()> {
         self.held.write().await
+    }
+
+    /// Holds the next alias that is read back, after it was read, until what this gives is dropped.
+    pub fn hold_next_alias(&self) -> oneshot::Sender<()> {
+        let (open, closed) = oneshot::channel();
+        *self.held_alias.lock().unwrap() = Some(closed);
+        open
+    }
+
+    /// Whether an alias that was to be held back has been read.
+    pub fn holds_alias(&self) -> bool {
+        self.held_alias.lock().unwrap().is_none()
     }
 
     /// The reads since the last call, in their order.
@@ -162,6 +177,17 @@ macro_rules! pass {
                 }
             }
 
+            async fn alias(&self, place: AliasPlace) -> Result<Option<Stored<Alias>>, StoreError> {
+                self.read("alias")?;
+                let found = self.inner.alias(place).await;
+                let held = self.held_alias.lock().unwrap().take();
+                if let Some(held) = held {
+                    // Its other end is dropped, not used.
+                    let _ = held.await;
+                }
+                found
+            }
+
             async fn folders_naming(
                 &self,
                 principal: (PrincipalKind, PrincipalId),
@@ -205,7 +231,6 @@ pass! {
     read key(id: KeyId) -> Option<Stored<Key>>;
     read key_record(id: KeyId) -> Option<KeyRecord>;
     read folder_by_account(account: AccountId) -> Option<Folder>;
-    read alias(place: AliasPlace) -> Option<Stored<Alias>>;
     read aliases(folder: FolderId, region: String, key: Option<KeyId>, after: Option<Cursor>, limit: u32) -> Page<Alias>;
     read aliases_naming(principal: (PrincipalKind, PrincipalId), folder: FolderId, region: String, after: Option<Cursor>, limit: u32) -> Page<Alias>;
     read keys(folder: FolderId, filter: KeyFilter, after: Option<Cursor>, limit: u32) -> Page<KeyView>;

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
 
 mod access;
+mod aliases;
 mod aws_rules;
 mod aws_schedules;
 pub mod core;

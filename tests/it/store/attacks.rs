@@ -1,7 +1,7 @@
 //! A database writer is not an administrator: what is written past the service is found.
 
 use super::fixture::{
-    Db, assert_alarm, at, bytes, credential, folder_id, key_id, principal_id, sealed, token_hash, version_id,
+    Db, assert_alarm, at, bytes, credential, folder_id, key_id, place, principal_id, sealed, token_hash, version_id,
 };
 use claviger::domain::id::{CredentialId, FolderId, KeyId, MaterialId, PrincipalId};
 use claviger::domain::version::VersionState;
@@ -78,6 +78,7 @@ async fn every_column_of_every_row_of_every_sealed_table_is_covered() {
         ("key_bindings", 1),
         ("keys", 2),
         ("versions", 2),
+        ("aliases", 2),
         ("counters", 2),
         ("heartbeat", 1),
     ];
@@ -149,6 +150,10 @@ async fn look_up(db: &Db, table: &str, key: &Value) -> Result<(), StoreError> {
         "bindings" => store.bindings(BindingScope::Folder(FolderId::from_bytes(id()))).await.map(drop),
         "service_bindings" => store.bindings(BindingScope::Service).await.map(drop),
         "key_bindings" => store.bindings(BindingScope::Key(KeyId::from_bytes(id()))).await.map(drop),
+        "aliases" => {
+            store.alias(place(1)).await?;
+            store.alias(place(2)).await.map(drop)
+        }
         "keys" => store.key(KeyId::from_bytes(id())).await.map(drop),
         "versions" => store.material(key_id(1), MaterialId::from_bytes(id())).await.map(drop),
         "counters" => store.lease_invocations(MaterialId::from_bytes(id()), 1).await.map(drop),

@@ -3,6 +3,7 @@
 use claviger::domain::Dialect;
 use claviger::domain::access::{Binding, BindingSet, PrincipalKind, Role, Subject};
 use claviger::domain::algorithm::Algorithm;
+use claviger::domain::alias::{Alias, AliasName, AliasPlace};
 use claviger::domain::id::{AccountId, CredentialId, FolderId, KeyId, MaterialId, OperationId, PrincipalId};
 use claviger::domain::key::{Key, KeyState, Switch};
 use claviger::domain::operation::{KeyView, Operation, OperationKind, Snapshot};
@@ -22,6 +23,8 @@ use std::time::Duration;
 use tempfile::TempDir;
 use zeroize::Zeroizing;
 
+/// The region of every key here.
+pub const REGION: &str = "eu-central-1";
 pub const ROW_KEY: [u8; 32] = [7; 32];
 
 /// 16 bytes that differ for each pair of arguments and spread like a UUID's.
@@ -137,7 +140,7 @@ pub fn key(number: u32) -> Key {
         created_by_dialect: Dialect::Yandex,
         key_tag: key_id(number).simple(),
         key_name: None,
-        region: "eu-central-1".to_owned(),
+        region: REGION.to_owned(),
         name: Name::new(format!("key {number}")).unwrap(),
         description: Description::new("a description".to_owned(), 1024).unwrap(),
         labels: Labels::new(BTreeMap::from([("team".to_owned(), "payments".to_owned())])).unwrap(),
@@ -174,6 +177,17 @@ pub fn sealed(key: u32, number: u32) -> SealedMaterial {
     blob.extend_from_slice(&bytes(7, key * 1000 + number));
     blob.extend_from_slice(b"-end-eight");
     SealedMaterial { sealed_by: 1, bytes: blob }
+}
+
+pub fn place(number: u32) -> AliasPlace {
+    let name = AliasName::new(&format!("alias/{number}")).unwrap();
+    AliasPlace { folder_id: folder_id(), region: REGION.to_owned(), name }
+}
+
+/// An alias of a key. Some share their age, so that the id has to decide.
+pub fn alias(number: u32, key: u32) -> Alias {
+    let created_at = at(500 - i64::from(number / 3));
+    Alias { place: place(number), key_id: Some(key_id(key)), created_at, updated_at: at(600) }
 }
 
 pub fn operation(number: u32, key: Key, version: KeyVersion) -> Operation {
@@ -229,7 +243,7 @@ impl Db {
     }
 
     /// With a credential of each kind (1 to 4), the last one revoked, bindings of service and key 1, a deleted principal
-    /// and a heartbeat as well.
+    /// an alias, a deleted one and a heartbeat as well.
     pub async fn full() -> Self {
         let db = Self::new().await;
         let retired = Principal { id: other_principal_id(), deleted_at: Some(at(5)), ..principal() };
@@ -240,6 +254,8 @@ impl Db {
             Change::InsertCredential(CredentialRecord { revoked_at: Some(at(6)), ..public_key(4) }),
             put(BindingScope::Service, administrators(), 0),
             put(BindingScope::Key(key_id(1)), viewers(&[other_principal_id()]), 0),
+            Change::PutAlias(Box::new(Stored { value: alias(1, 1), row_seq: 0 })),
+            Change::PutAlias(Box::new(Stored { value: Alias { key_id: None, ..alias(2, 1) }, row_seq: 0 })),
         ];
         db.store.commit(changes).await.unwrap();
         let boot = BootInstant { boot_id: "b".into(), elapsed: Duration::ZERO };

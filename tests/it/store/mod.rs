@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests and their fixtures end at the first surprise")]
 
 mod access;
+mod aliases;
 mod attacks;
 mod destruction;
 mod fixture;

@@ -5,6 +5,7 @@ mod decisions;
 mod hiding;
 mod limits;
 mod lists;
+mod names;
 
 use super::Service;
 use super::core::Core;
