@@ -160,7 +160,7 @@ async fn both(
             let request = Encrypt { key_id, version_id: None, context: context(), plaintext };
             service.kms.encrypt(ctx, request).await.map(drop)
         }
-        (None, None) => panic!("no use"),
+        (None, None) => unreachable!("every use has a key"),
     };
     let decrypt = source.cloned().map(DryDecrypt::Ciphertext);
     [service.kms.dry_run(ctx, DryRun { decrypt, encrypt: target }).await, real]

@@ -123,6 +123,35 @@ fn editors_and_administrators_use_keys_in_compatible_folders_only() {
 }
 
 #[test]
+fn random_bytes_are_for_who_may_encrypt_with_the_keys_of_its_own_folder() {
+    let name = "random_bytes_are_for_who_may_encrypt_with_the_keys_of_its_own_folder";
+    in_own_process(module_path!(), name, async |core| {
+        let world = World::start(core).await;
+        let key = world.object().await.key_id;
+        for role in Role::ALL {
+            let scopes = [
+                (BindingScope::Service, true),
+                (BindingScope::Folder(world.home()), true),
+                (BindingScope::Folder(world.folder().await), false),
+                (BindingScope::Key(key), false),
+            ];
+            for (scope, holds) in scopes {
+                let caller = world.account(world.home()).await;
+                world.bind(scope, role, &caller).await;
+                let given = world.kms().random(&caller, 16).await.map(drop);
+                let none = world.kms().random(&caller, 0).await.map(drop);
+                if holds && role.permits(Permission::Encrypt, false) {
+                    assert!(given.is_ok(), "{role:?} on {scope:?}: {given:?}");
+                    assert!(matches!(none, Err(ServiceError::Invalid(_))), "{none:?}");
+                } else {
+                    assert!(is_denied(&given) && is_denied(&none), "{role:?} on {scope:?}: {given:?} {none:?}");
+                }
+            }
+        }
+    });
+}
+
+#[test]
 fn a_re_encryption_needs_both_keys() {
     in_own_process(module_path!(), "a_re_encryption_needs_both_keys", async |core| {
         let world = World::start(core).await;
