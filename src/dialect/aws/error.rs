@@ -175,7 +175,7 @@ impl AwsError {
     /// A mistake of ours; the text is the cause, for the log.
     #[must_use]
     pub fn bug(cause: impl Into<String>) -> Self {
-        Self::unspecific(ServiceError::Bug(cause.into()))
+        Self::unspecific(&ServiceError::Bug(cause.into()))
     }
 
     /// A refusal of the core.
@@ -196,13 +196,13 @@ impl AwsError {
                     about.subject
                 ),
             ),
-            error => Self::unspecific(error),
+            error => Self::unspecific(&error),
         }
     }
 
     /// A refusal of the core that is about no key, or says the same of all.
-    fn unspecific(error: ServiceError) -> Self {
-        let code = match &error {
+    fn unspecific(error: &ServiceError) -> Self {
+        let code = match error {
             ServiceError::Invalid(_) | ServiceError::Value(_) | ServiceError::TooLarge { .. } => Code::Validation,
             // What is wrong with a ciphertext is not told.
             ServiceError::NotAuthentic => return Self::new(Code::InvalidCiphertext, ""),
@@ -221,7 +221,7 @@ impl AwsError {
             ServiceError::Integrity(_) | ServiceError::Bug(_) => Code::KMSInternal,
             ServiceError::NotImplemented(_) => Code::UnsupportedOperation,
         };
-        let retry_after_s = match &error {
+        let retry_after_s = match error {
             ServiceError::Throttled { retry_after_s, .. } => Some(*retry_after_s),
             _ => None,
         };
@@ -249,7 +249,7 @@ impl From<SignatureError> for AwsError {
             SignatureError::Incomplete(_) => Code::IncompleteSignature,
             SignatureError::Invalid(_) => Code::InvalidSignature,
             SignatureError::UnknownClient | SignatureError::SessionToken => Code::UnrecognizedClient,
-            SignatureError::Service(error) => return Self::unspecific(error.clone()),
+            SignatureError::Service(error) => return Self::unspecific(error),
         };
         Self::new(code, error.to_string())
     }
@@ -258,7 +258,7 @@ impl From<SignatureError> for AwsError {
 /// For failures before there is a caller, and where the account of a caller is looked up.
 impl From<ServiceError> for AwsError {
     fn from(error: ServiceError) -> Self {
-        Self::unspecific(error)
+        Self::unspecific(&error)
     }
 }
 

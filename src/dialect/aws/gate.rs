@@ -18,7 +18,7 @@ use axum::Router;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
+use axum::routing::any;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -31,9 +31,9 @@ const X_AMZ_TARGET: HeaderName = HeaderName::from_static("x-amz-target");
 /// What stands before an operation's name.
 const TARGET_PREFIX: &str = "TrentService.";
 
-/// The route: `POST /`. Other methods go on as on any path that nothing serves.
+/// The route: `POST /`. Other methods, and gRPC, are answered as on any path that nothing serves.
 pub fn routes(deps: AwsDeps) -> Router {
-    Router::new().route("/", post(handle).fallback(no_such_path)).with_state(Arc::new(deps))
+    Router::new().route("/", any(handle)).with_state(Arc::new(deps))
 }
 
 /// Whether a request is one of this dialect, whatever becomes of it.

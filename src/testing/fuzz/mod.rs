@@ -6,6 +6,7 @@
 //!
 //! A new parser gets a function in one of the modules below and a line in [`ENTRY_POINTS`].
 
+mod aws;
 mod certificates;
 mod credentials;
 mod dialect;
@@ -48,6 +49,11 @@ pub const ENTRY_POINTS: &[EntryPoint] = &[
     EntryPoint { name: "rest-data-key", seeds: dialect::data_key_seeds, run: dialect::data_key },
     EntryPoint { name: "rest-query", seeds: dialect::query_seeds, run: dialect::query },
     EntryPoint { name: "page-token", seeds: dialect::page_token_seeds, run: dialect::page_token },
+    EntryPoint { name: "aws-encrypt", seeds: aws::encrypt_seeds, run: aws::encrypt },
+    EntryPoint { name: "aws-create-key", seeds: aws::create_key_seeds, run: aws::create_key },
+    EntryPoint { name: "aws-list", seeds: aws::list_seeds, run: aws::list },
+    EntryPoint { name: "aws-marker", seeds: aws::marker_seeds, run: aws::marker },
+    EntryPoint { name: "aws-key-name", seeds: aws::key_name_seeds, run: aws::key_name },
     EntryPoint { name: "id", seeds: text::id_seeds, run: text::id },
     EntryPoint { name: "period", seeds: text::period_seeds, run: text::period },
     EntryPoint { name: "lists", seeds: text::list_seeds, run: text::lists },
