@@ -8,7 +8,8 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-ONCE = Config(retries={"total_max_attempts": 1})
+# Nothing is tried again, and wrong values are sent: it is the server that has to refuse them.
+ONCE = Config(retries={"total_max_attempts": 1}, parameter_validation=False)
 
 
 def kms(**more):
