@@ -2,9 +2,9 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
 
 mod access;
+mod aliases;
 mod aws_rules;
 mod aws_schedules;
-mod aliases;
 pub mod core;
 mod faulty_store;
 mod identity;
