@@ -128,6 +128,8 @@ impl Signatures {
         let claim = self.claim(head).map_err(|error| self.refused(address, None, error))?;
         let key = match self.access_key(claim.credential.access_key_id, address).await? {
             Recognised::InForce(key) => key,
+            // AWS's own names tell an unknown pair from a wrong signature, so equal times would hide nothing. Unknown,
+            // revoked, expired and of a deleted principal are one.
             Recognised::Refused(principal) => {
                 return Err(self.refused(address, principal, SignatureError::UnknownClient));
             }

@@ -73,9 +73,7 @@ fn bad(office: &Office, key: &Shown) -> Parts {
 async fn verify(signatures: &Signatures, head: &Parts, host: u8) -> Result<Signed, SignatureError> {
     let peer = from(host);
     // What is read before the body is refused there too.
-    if let Err(error) = signatures.look_at(head, Some(&peer)) {
-        return Err(error);
-    }
+    signatures.look_at(head, Some(&peer))?;
     signatures.verify(head, &Bytes::from_static(BODY), Some(&peer)).await
 }
 
@@ -158,7 +156,7 @@ fn failures_are_counted_for_their_source_and_for_whose_pair_it_is() {
         let account = office.account().await;
         let (id, key) = pair(&office, &account).await;
         let verifier = || signatures(&office, office.kms(), ATTEMPTS);
-        let ways: [(&str, fn(&Office, &Shown) -> Parts); 5] = [
+        let ways: [(&str, Way); 5] = [
             ("a wrong signature", bad),
             ("an unknown pair", |office, _| request(office, "CLVAAAAAAAAAAAAAAAAA", "x")),
             ("no signature", |office, key| without(good(office, key), "authorization")),
@@ -188,6 +186,9 @@ fn failures_are_counted_for_their_source_and_for_whose_pair_it_is() {
         assert!(is_throttled(&verify(&verifier, &good(&office, &key), 101).await), "a revoked one is its owner's too");
     });
 }
+
+/// A request that is refused.
+type Way = fn(&Office, &Shown) -> Parts;
 
 fn without(mut head: Parts, name: &str) -> Parts {
     head.headers.remove(name);
