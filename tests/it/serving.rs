@@ -77,8 +77,17 @@ async fn every_answer_has_a_request_id_and_a_sane_one_is_kept() {
 async fn an_unknown_path_is_answered_in_the_form_of_the_request() {
     let home = Home::new();
     let dev = home.start().await;
-    let answer = dev.rest().get("/no/such/path").await;
-    assert_eq!((answer.status, answer.code()), (404, 5));
+    for path in ["/no/such/path", "/"] {
+        let answer = dev.rest().get(path).await;
+        assert_eq!((answer.status, answer.code()), (404, 5));
+        assert!(!answer.headers.contains_key("allow") && !answer.headers.contains_key("x-amzn-requestid"));
+    }
+    let unsigned = dev.rest().send(dev.rest().request(reqwest::Method::POST, "/").body("{")).await;
+    assert_eq!(
+        (unsigned.status, unsigned.json()["__type"].as_str()),
+        (400, Some("MissingAuthenticationTokenException"))
+    );
+    assert_eq!(unsigned.headers["x-amzn-requestid"], unsigned.headers["x-request-id"]);
 }
 
 /// A client that cannot send its request to the end takes that for the error, not our refusal.
