@@ -17,8 +17,9 @@ use crate::domain::id::{FolderId, KeyId};
 use crate::domain::key::{Key, KeyState};
 use crate::domain::operation::{KeyView, OperationKind, Snapshot};
 
-/// A full page: all aliases of a key, and one more.
-const ALL_OF_A_KEY: u32 = MAX_ALIASES_PER_KEY as u32 + 1;
+/// A page that holds all aliases of a key.
+const ALL_OF_A_KEY: u32 = 1000;
+const _: () = assert!(MAX_ALIASES_PER_KEY < 1000, "a page holds all aliases of a key");
 
 /// Which aliases a list has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
