@@ -1,6 +1,8 @@
 //! The documents agree with the repository: links lead somewhere, and settings that are named exist.
 #![expect(clippy::unwrap_used, reason = "a document that cannot be read fails its test")]
 
+use claviger::dialect::aws::dispatch::is_served;
+use claviger::dialect::aws::operation::Operation;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -114,4 +116,14 @@ fn an_unknown_setting_is_found() {
     let named = named_settings("`token.module` and `token.colour = 1`, not `a.b`", &sections);
     assert_eq!(named, ["token.module", "token.colour"]);
     assert!(names.contains("token.module") && !names.contains("token.colour") && !names.contains("token.pin"));
+}
+
+#[test]
+fn every_aws_operation_is_documented_as_it_is_served() {
+    let text = fs::read_to_string(root().join("docs/dialects/aws.md")).unwrap();
+    let section = text.split("## Operations").nth(1).unwrap().split("\n## ").next().unwrap();
+    let rows = section.lines().filter_map(|line| line.strip_prefix("| ")?.split_once(" | "));
+    let documented: Vec<(&str, bool)> = rows.skip(1).map(|(name, rest)| (name, !rest.starts_with("no |"))).collect();
+    let expected: Vec<_> = Operation::ALL.iter().map(|it| (it.name(), is_served(*it))).collect();
+    assert_eq!(documented, expected);
 }

@@ -48,14 +48,13 @@ def native(path, body):
         return json.load(answer)
 
 
-def service_account(name, role=None, key_id=None):
-    """A client that signs as a new service account, which has at most one role, on one key."""
+def service_account(name, role, key_id=None, resource=None):
+    """A client that signs as a new service account, which has one role, on a key or another resource."""
     folder = os.environ["CLAVIGER_FOLDER"]
     principal = native("/claviger/v1/principals", {"folderId": folder, "type": "serviceAccount", "name": name})["id"]
-    if role:
-        subject = {"id": principal, "type": "serviceAccount"}
-        delta = {"action": "ADD", "accessBinding": {"roleId": role, "subject": subject}}
-        native(f"/kms/v1/keys/{key_id}:updateAccessBindings", {"accessBindingDeltas": [delta]})
+    binding = {"roleId": role, "subject": {"id": principal, "type": "serviceAccount"}}
+    deltas = {"accessBindingDeltas": [{"action": "ADD", "accessBinding": binding}]}
+    native((resource or f"/kms/v1/keys/{key_id}") + ":updateAccessBindings", deltas)
     issued = native(f"/claviger/v1/principals/{principal}/credentials", {"type": "accessKey", "name": name})
     return kms(
         aws_access_key_id=issued["credential"]["accessKeyId"],
