@@ -150,7 +150,7 @@ impl Signatures {
     fn claim<'a>(&self, head: &'a Parts) -> Result<Claim<'a>, SignatureError> {
         refuse_query(head)?;
         let rules = self.rules();
-        let claim = Claim::read(head, &rules)?;
+        let claim = Claim::read(head)?;
         claim.check(&rules, self.parts.clock.now())?;
         Ok(claim)
     }

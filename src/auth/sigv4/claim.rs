@@ -52,7 +52,7 @@ pub(crate) struct Claim<'a> {
 
 impl<'a> Claim<'a> {
     /// Reads a head. The query is not looked at.
-    pub(crate) fn read(head: &'a Parts, rules: &Rules<'_>) -> Result<Self, SignatureError> {
+    pub(crate) fn read(head: &'a Parts) -> Result<Self, SignatureError> {
         let authorization = authorization(head)?;
         if head.headers.contains_key(X_AMZ_SECURITY_TOKEN) {
             return Err(SignatureError::SessionToken);

@@ -48,7 +48,7 @@ fn verify_at(head: &Parts, body: &[u8], now: Timestamp) -> Result<String, Signat
     let regions = ["us-east-1".to_owned(), "eu-west-1".to_owned()];
     let rules = Rules { service: SERVICE, regions: &regions, options: SignatureOptions::default() };
     refuse_query(head)?;
-    let claim = Claim::read(head, &rules)?;
+    let claim = Claim::read(head)?;
     claim.check(&rules, now)?;
     let key = claim.signing_key(SECRET.as_bytes(), SERVICE);
     claim.require_signature(&key, head, &Bytes::copy_from_slice(body), &rules)?;

@@ -81,7 +81,7 @@ fn verify(head: &Parts, body: &Bytes) -> Result<(), SignatureError> {
     let regions = ["us-east-1".to_owned()];
     let rules = Rules { service: SERVICE, regions: &regions, options: SignatureOptions::default() };
     refuse_query(head)?;
-    let claim = Claim::read(head, &rules)?;
+    let claim = Claim::read(head)?;
     claim.check(&rules, NOW)?;
     let key = claim.signing_key(SIGNER.secret.as_bytes(), SERVICE);
     claim.require_signature(&key, head, body, &rules)

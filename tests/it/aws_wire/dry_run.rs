@@ -22,7 +22,7 @@ fn body(operation: &str, id: &str, sealed: &Value) -> Value {
         "Decrypt" => json!({"CiphertextBlob": sealed}),
         "ReEncrypt" => json!({"CiphertextBlob": sealed, "DestinationKeyId": id}),
         "GenerateDataKey" | "GenerateDataKeyWithoutPlaintext" => json!({"KeyId": id, "NumberOfBytes": 8}),
-        _ => json!({"KeyId": id, "KeyPairSpec": "RSA_4096"}),
+        _ => json!({"KeyId": id, "KeyPairSpec": "ECC_NIST_P256"}),
     };
     body["DryRun"] = json!(true);
     body
