@@ -82,7 +82,8 @@ async fn an_unknown_path_is_answered_in_the_form_of_the_request() {
         assert_eq!((answer.status, answer.code()), (404, 5));
         assert!(!answer.headers.contains_key("allow") && !answer.headers.contains_key("x-amzn-requestid"));
     }
-    let unsigned = dev.rest().send(dev.rest().request(reqwest::Method::POST, "/").body("{")).await;
+    let nobody = dev.rest().with_token("");
+    let unsigned = nobody.send(nobody.request(reqwest::Method::POST, "/").body("{")).await;
     assert_eq!(
         (unsigned.status, unsigned.json()["__type"].as_str()),
         (400, Some("MissingAuthenticationTokenException"))
