@@ -90,9 +90,10 @@ impl Sqlite {
         self.0.pragma_update(None, name, value).map_err(|error| store_error(&error))
     }
 
-    /// Brings the schema up to date.
+    /// Brings the schema up to date, in one transaction: otherwise each step and the note that it was made are two, and a
+    /// start that is killed between them could never be repeated.
     pub(super) fn migrate(&mut self) -> Result<(), StoreError> {
-        let report = embedded::migrations::runner().run(&mut self.0);
+        let report = embedded::migrations::runner().set_grouped(true).run(&mut self.0);
         report.map(|_| ()).map_err(|error| StoreError::Unavailable(format!("migration: {error}")))
     }
 
