@@ -81,7 +81,7 @@ async fn a_changed_ciphertext_is_refused(scene: &Scene) {
         match crate::support::aws::refusal(without) {
             (code, text) if code == "InvalidCiphertextException" => assert_eq!(text, "", "byte {at}"),
             (code, text) => {
-                assert_eq!((code.as_str(), text.as_str()), ("AccessDeniedException", NO_SUCH_CIPHERTEXT_KEY))
+                assert_eq!((code.as_str(), text.as_str()), ("AccessDeniedException", NO_SUCH_CIPHERTEXT_KEY));
             }
         }
     }
@@ -121,7 +121,8 @@ async fn a_key_that_is_gone_is_not_told_apart(scene: &Scene) {
     let id = scene.admin.new_key_id().await;
     let sealed = scene.admin.encrypt(&id, b"x").await.into_inner();
     let bytes = *id.parse::<uuid::Uuid>().unwrap().as_bytes();
-    let at = sealed.windows(16).position(|window| window == bytes).expect("the envelope names its key");
+    // The envelope names its key.
+    let at = sealed.windows(16).position(|window| window == bytes).unwrap();
     let mut unknown = sealed.clone();
     unknown[at..at + 16].copy_from_slice(NOBODY.parse::<uuid::Uuid>().unwrap().as_bytes());
     let outcome = scene.admin.kms.decrypt().ciphertext_blob(Blob::new(unknown.clone())).send().await;

@@ -43,8 +43,32 @@ async fn lists_are_whole_by_pages_of_any_size() {
     }
     let page = good(kms.list_keys().send().await);
     assert_eq!((page.keys().len(), page.truncated), (100, true), "the default page");
+    aliases_come_100_at_a_time(&scene, &ids[2..]).await;
     bad_pages_are_refused(&scene, page.next_marker().unwrap()).await;
     every_list_refuses_markers_of_others(&scene, page.next_marker().unwrap(), &ids[2]).await;
+}
+
+/// The model takes limits up to 1000; pages of aliases have 100 at most.
+async fn aliases_come_100_at_a_time(scene: &Scene, ids: &[String]) {
+    let kms = &scene.admin.kms;
+    let names: Vec<_> = (0..103).map(|number| format!("alias/many/{number:03}")).collect();
+    let made = names.iter().zip(ids.iter().cycle());
+    join_all(made.map(async |(name, id)| good(kms.create_alias().alias_name(name).target_key_id(id).send().await)))
+        .await;
+    for (limit, pages) in [(None, 3), (Some(1000), 2), (Some(100), 2), (Some(103), 2), (Some(40), 3)] {
+        let (mut found, mut marker, mut counted) = (BTreeSet::new(), None, 0);
+        loop {
+            let page = good(kms.list_aliases().set_limit(limit).set_marker(marker).send().await);
+            found.extend(page.aliases().iter().map(|alias| alias.alias_name().unwrap().to_owned()));
+            counted += 1;
+            marker = page.next_marker;
+            assert_eq!(page.truncated, marker.is_some());
+            if marker.is_none() {
+                break;
+            }
+        }
+        assert_eq!((found, counted), (names.iter().cloned().collect(), pages), "by {limit:?}");
+    }
 }
 
 async fn bad_pages_are_refused(scene: &Scene, marker: &str) {

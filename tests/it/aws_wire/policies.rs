@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 /// The default policy of the account that an ARN names.
 pub fn default_policy(arn: &str) -> String {
     let account = arn.split(':').nth(4).unwrap();
-    policy(json!([statement(json!({"AWS": format!("arn:aws:iam::{account}:root")}), "kms:*")])).to_string()
+    policy(&json!([statement(&json!({"AWS": format!("arn:aws:iam::{account}:root")}), "kms:*")])).to_string()
 }
 
-fn statement(principal: Value, action: &str) -> Value {
+fn statement(principal: &Value, action: &str) -> Value {
     json!({
         "Sid": "Enable IAM User Permissions",
         "Effect": "Allow",
@@ -20,7 +20,7 @@ fn statement(principal: Value, action: &str) -> Value {
     })
 }
 
-fn policy(statements: Value) -> Value {
+fn policy(statements: &Value) -> Value {
     json!({"Version": "2012-10-17", "Id": "key-default-1", "Statement": statements})
 }
 
@@ -58,18 +58,18 @@ async fn the_default_policy_is_shown_and_no_other_is_taken() {
 
 async fn the_same_policy_is_taken(scene: &Scene, id: &str) {
     let root = format!("arn:aws:iam::{}:root", scene.account);
-    let mut bare = policy(json!([statement(json!({"AWS": root}), "kms:*")]));
+    let mut bare = policy(&json!([statement(&json!({"AWS": root}), "kms:*")]));
     bare.as_object_mut().unwrap().remove("Id");
     bare["Statement"][0].as_object_mut().unwrap().remove("Sid");
     let shown = good(scene.admin.kms.get_key_policy().key_id(id).send().await).policy.unwrap();
     let same = [
         default_policy(&scene.arn(id)),
-        serde_json::to_string_pretty(&policy(json!([statement(json!({"AWS": root}), "kms:*")]))).unwrap(),
+        serde_json::to_string_pretty(&policy(&json!([statement(&json!({"AWS": root}), "kms:*")]))).unwrap(),
         shown,
         bare.to_string(),
-        policy(json!(statement(json!({"AWS": root}), "kms:*"))).to_string(),
-        policy(json!([statement(json!({"AWS": [root]}), "kms:*")])).to_string(),
-        policy(json!([statement(json!({"AWS": scene.account}), "kms:*")])).to_string(),
+        policy(&json!(statement(&json!({"AWS": root}), "kms:*"))).to_string(),
+        policy(&json!([statement(&json!({"AWS": [root]}), "kms:*")])).to_string(),
+        policy(&json!([statement(&json!({"AWS": scene.account}), "kms:*")])).to_string(),
     ];
     for text in same {
         good(scene.admin.kms.put_key_policy().key_id(id).policy(&text).send().await);
@@ -81,7 +81,7 @@ async fn the_same_policy_is_taken(scene: &Scene, id: &str) {
 
 async fn other_policies_are_not_supported(scene: &Scene, id: &str) {
     let root = json!({"AWS": format!("arn:aws:iam::{}:root", scene.account)});
-    let default = policy(json!([statement(root.clone(), "kms:*")]));
+    let default = policy(&json!([statement(&root, "kms:*")]));
     let deny = {
         let mut some = default.clone();
         some["Statement"][0]["Effect"] = json!("Deny");
@@ -93,10 +93,10 @@ async fn other_policies_are_not_supported(scene: &Scene, id: &str) {
         some
     };
     let others = [
-        policy(json!([statement(json!({"AWS": "arn:aws:iam::000000000000:root"}), "kms:*")])),
-        policy(json!([statement(json!("*"), "kms:*")])),
-        policy(json!([statement(root.clone(), "kms:Decrypt")])),
-        policy(json!([statement(root.clone(), "kms:*"), statement(json!("*"), "kms:Decrypt")])),
+        policy(&json!([statement(&json!({"AWS": "arn:aws:iam::000000000000:root"}), "kms:*")])),
+        policy(&json!([statement(&json!("*"), "kms:*")])),
+        policy(&json!([statement(&root, "kms:Decrypt")])),
+        policy(&json!([statement(&root, "kms:*"), statement(&json!("*"), "kms:Decrypt")])),
         deny,
         conditional,
     ];

@@ -65,7 +65,7 @@ pub fn good<O: RequestId, E: Debug>(outcome: Outcome<O, E>) -> O {
 /// The name and the text of a refusal that is the caller's to mend.
 #[track_caller]
 pub fn refusal<O: Debug, E: ProvideErrorMetadata + Debug>(outcome: Outcome<O, E>) -> (String, String) {
-    let error = outcome.expect_err("a refusal");
+    let error = outcome.unwrap_err();
     let response = error.raw_response().unwrap_or_else(|| panic!("no answer: {error:?}"));
     assert_request_id(response.headers().get("x-amzn-requestid"));
     assert_eq!(response.headers().get("content-type"), Some("application/x-amz-json-1.1"), "{error:?}");
@@ -92,7 +92,7 @@ pub fn refused_as<O: Debug, E: ProvideErrorMetadata + Debug>(outcome: Outcome<O,
 /// Every answer names its request by a UUID.
 #[track_caller]
 pub fn assert_request_id(id: Option<&str>) {
-    let id = id.expect("x-amzn-RequestId");
+    let id = id.unwrap_or_else(|| panic!("no x-amzn-RequestId"));
     assert!(id.parse::<uuid::Uuid>().is_ok() && id.len() == 36, "{id:?} is not a UUID");
 }
 
