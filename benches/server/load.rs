@@ -2,6 +2,7 @@
 
 use crate::http::Connection;
 use crate::server::Server;
+use ::http::HeaderMap;
 use anyhow::{Context, Result};
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,15 @@ impl Request {
         let length = body.len();
         let head = format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {token}\r\n");
         Self(format!("{head}content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"))
+    }
+
+    /// A request with these headers, `host` among them, and a body.
+    pub fn with_headers(method: &str, path: &str, headers: &HeaderMap, body: &str) -> Result<Self> {
+        let mut text = format!("{method} {path} HTTP/1.1\r\n");
+        for (name, value) in headers {
+            text.push_str(&format!("{name}: {}\r\n", value.to_str()?));
+        }
+        Ok(Self(format!("{text}content-length: {}\r\n\r\n{body}", body.len())))
     }
 
     /// The bytes to be sent.

@@ -3,7 +3,8 @@
 //! Three things are measured on the same machine, one after the other:
 //! 1. the bare token: a loop of `C_Encrypt` on a SoftHSM2 token of its own, in a process of its own;
 //! 2. a route that does nothing (`/healthz`) of a running `claviger dev`, with the headers and body of an Encrypt;
-//! 3. Encrypt over REST at that server.
+//! 3. Encrypt over REST at that server;
+//! 4. the same over its AWS interface, signed by SigV4.
 //!
 //! The ratio is the server's CPU time per Encrypt over that of 1 and 2 together, so it tells what authentication,
 //! JSON, the envelope and the hand-over to the token cost. docs/benchmarks.md has results.
@@ -52,6 +53,7 @@ async fn run() -> Result<Report> {
         rows.push(Row::nothing(size, concurrency, &load));
     }
     let nothing = rows.clone();
+    let mut aws = vec![];
     for algorithm in ALGORITHMS {
         let key_id = server.create_key(algorithm).await?;
         for (size, concurrency) in every_case() {
@@ -62,8 +64,12 @@ async fn run() -> Result<Report> {
             let idle = nothing.iter().find(same).context("no idle row")?;
             let base = idle.cpu_micros + bare.cpu_micros(size).context("size not measured")?;
             rows.push(Row::encrypt(algorithm, size, concurrency, &load, base));
+            let request = server.aws_encrypt_request(&key_id, size)?;
+            let load = load::run(&server, &request, concurrency, WARM_UP, WINDOW).await?;
+            aws.push(Row::encrypt(algorithm, size, concurrency, &load, base).aws());
         }
     }
+    rows.extend(aws);
     Ok(Report { bare, rows })
 }
 

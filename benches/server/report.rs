@@ -57,6 +57,11 @@ impl Row {
         }
     }
 
+    /// The same over the AWS interface.
+    pub fn aws(self) -> Self {
+        Self { operation: format!("AWS {}", self.operation), algorithm: None, ..self }
+    }
+
     fn is_goal(&self) -> bool {
         let (algorithm, size, concurrency) = GOAL;
         self.algorithm.as_deref() == Some(algorithm) && self.size == Some(size) && self.concurrency == concurrency

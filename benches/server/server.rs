@@ -2,8 +2,10 @@
 
 use crate::http::Connection;
 use crate::load::Request;
+use ::http::{HeaderMap, HeaderName, HeaderValue};
 use anyhow::{Context, Result, bail};
 use base64::Engine;
+use claviger::testing::signer::Signer;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -24,6 +26,7 @@ pub struct Server {
     child: Child,
     folder_id: String,
     token: String,
+    aws: AwsClient,
     _directory: tempfile::TempDir,
 }
 
@@ -53,7 +56,12 @@ impl Server {
         let endpoint = named("CLAVIGER_ENDPOINT")?;
         let address = endpoint.trim_start_matches("http://").parse().context("CLAVIGER_ENDPOINT")?;
         let (folder_id, token) = (named("CLAVIGER_FOLDER")?, named("CLAVIGER_TOKEN")?);
-        Ok(Self { address, child, folder_id, token, _directory: directory })
+        let aws = AwsClient {
+            region: named("AWS_REGION")?,
+            access_key_id: named("AWS_ACCESS_KEY_ID")?,
+            secret: named("AWS_SECRET_ACCESS_KEY")?,
+        };
+        Ok(Self { address, child, folder_id, token, aws, _directory: directory })
     }
 
     /// Makes a key and returns its id.
@@ -71,6 +79,25 @@ impl Server {
         Request::new("POST", &format!("/kms/v1/keys/{key_id}:encrypt"), &self.token, &body(size))
     }
 
+    /// The same over the AWS interface, signed now: good for five minutes, as often as it is sent.
+    pub fn aws_encrypt_request(&self, key_id: &str, size: usize) -> Result<Request> {
+        let body = json!({ "KeyId": key_id, "Plaintext": plaintext(size) }).to_string();
+        let at = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
+        let mut headers = HeaderMap::new();
+        for (name, value) in [
+            ("host", self.address.to_string().as_str()),
+            ("content-type", "application/x-amz-json-1.1"),
+            ("x-amz-date", &at),
+            ("x-amz-target", "TrentService.Encrypt"),
+        ] {
+            headers.insert(HeaderName::from_lowercase(name.as_bytes())?, HeaderValue::from_str(value)?);
+        }
+        let scope = format!("{}/{}/kms/aws4_request", &at[..8], self.aws.region);
+        let AwsClient { access_key_id, secret, .. } = &self.aws;
+        Signer { access_key_id, secret, scope: &scope, at: &at }.sign(&mut headers, body.as_bytes());
+        Request::with_headers("POST", "/", &headers, &body)
+    }
+
     /// The same headers and body, to a route that does nothing with them.
     pub fn idle_request(&self, size: usize) -> Request {
         Request::new("GET", "/healthz", &self.token, &body(size))
@@ -82,9 +109,19 @@ impl Server {
     }
 }
 
+/// An access key pair and where it signs for.
+struct AwsClient {
+    region: String,
+    access_key_id: String,
+    secret: String,
+}
+
 fn body(size: usize) -> String {
-    let plaintext = base64::engine::general_purpose::STANDARD.encode(vec![0x5a; size]);
-    json!({ "plaintext": plaintext }).to_string()
+    json!({ "plaintext": plaintext(size) }).to_string()
+}
+
+fn plaintext(size: usize) -> String {
+    base64::engine::general_purpose::STANDARD.encode(vec![0x5a; size])
 }
 
 impl Drop for Server {
