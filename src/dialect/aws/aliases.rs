@@ -16,8 +16,8 @@ use serde::Serialize;
 
 const PREFIX: &str = "alias/";
 
-/// The name that a request gives an alias.
-fn name(input: &Input) -> Result<AliasName, AwsError> {
+/// The name that a request gives a new alias.
+fn new_name(input: &Input) -> Result<AliasName, AwsError> {
     let text = input.text("AliasName").unwrap_or_default();
     if !text.starts_with(PREFIX) {
         return Err(AwsError::new(
@@ -38,6 +38,18 @@ fn name(input: &Input) -> Result<AliasName, AwsError> {
     }
 }
 
+/// The name of an alias that is there. Names that none can have are as unknown.
+fn known_name(call: &Call<'_>, input: &Input) -> Result<AliasName, AwsError> {
+    new_name(input).map_err(|error| match error.code {
+        Code::InvalidAliasName => {
+            let name = input.text("AliasName").unwrap_or_default();
+            let (region, account) = (call.region(), call.account);
+            AwsError::not_found(format!("Alias arn:aws:kms:{region}:{account}:{name} is not found."))
+        }
+        _ => error,
+    })
+}
+
 /// The key that an alias is to stand for. An alias is in the account of its key, and is found only there: a key of
 /// another account is as unknown, whoever asks.
 async fn target(call: &Call<'_>, input: &Input) -> Result<NamedKey, AwsError> {
@@ -55,7 +67,7 @@ async fn target(call: &Call<'_>, input: &Input) -> Result<NamedKey, AwsError> {
 /// AlreadyExistsException, InvalidAliasNameException, NotFoundException, LimitExceededException,
 /// KMSInvalidStateException.
 pub async fn create_alias(call: &Call<'_>, input: Input) -> Result<Output, AwsError> {
-    let name = name(&input)?;
+    let name = new_name(&input)?;
     let key = target(call, &input).await?;
     call.kms.create_alias(&call.ctx, name.clone(), key.id()).await.map_err(|error| match error {
         ServiceError::Exists(_) => refused(call, error, &name),
@@ -69,7 +81,7 @@ pub async fn create_alias(call: &Call<'_>, input: Input) -> Result<Output, AwsEr
 /// # Errors
 /// NotFoundException, LimitExceededException, KMSInvalidStateException of the new key.
 pub async fn update_alias(call: &Call<'_>, input: Input) -> Result<Output, AwsError> {
-    let name = name(&input)?;
+    let name = known_name(call, &input)?;
     let key = target(call, &input).await?;
     call.kms.update_alias(&call.ctx, name.clone(), key.id()).await.map_err(|error| match error {
         ServiceError::NotFound { what: Missing::Alias, .. } | ServiceError::Denied => refused(call, error, &name),
@@ -83,7 +95,7 @@ pub async fn update_alias(call: &Call<'_>, input: Input) -> Result<Output, AwsEr
 /// # Errors
 /// NotFoundException.
 pub async fn delete_alias(call: &Call<'_>, input: Input) -> Result<Output, AwsError> {
-    let name = name(&input)?;
+    let name = known_name(call, &input)?;
     call.kms.delete_alias(&call.ctx, name.clone()).await.map_err(|error| refused(call, error, &name))?;
     Ok(Output::Empty)
 }

@@ -26,7 +26,7 @@ pub fn refuse_what_is_not_served(input: &Input, algorithms: &[&str]) -> Result<(
     if let Some(other) = given.find(|algorithm| *algorithm != SYMMETRIC_DEFAULT) {
         return Err(AwsError::new(
             Code::InvalidKeyUsage,
-            format!("The algorithm {other} is not that of a symmetric key: {SYMMETRIC_DEFAULT} is."),
+            format!("Algorithm {other} is incompatible with key spec {SYMMETRIC_DEFAULT}."),
         ));
     }
     Ok(())

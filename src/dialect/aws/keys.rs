@@ -60,10 +60,7 @@ pub async fn create_key(call: &Call<'_>, input: Input) -> Result<Output, AwsErro
 
 /// Refuses kinds of keys that are not served. The texts name what is.
 fn refuse_other_kinds(input: &Input) -> Result<(), AwsError> {
-    let spec = [input.text("KeySpec"), input.text("CustomerMasterKeySpec")];
-    if let [Some(new), Some(old)] = spec
-        && new != old
-    {
+    if input.has("KeySpec") && input.has("CustomerMasterKeySpec") {
         return Err(AwsError::new(
             Code::Validation,
             "You cannot specify KeySpec and CustomerMasterKeySpec in the same request. CustomerMasterKeySpec is deprecated.",

@@ -82,6 +82,9 @@ async fn names_follow_the_rules(scene: &Scene) {
     for name in ["alias/aws/s3", "alias/aws/", "alias/a:b"] {
         let made = kms.create_alias().alias_name(name).target_key_id(&id).send().await;
         refused_as(made, "InvalidAliasNameException");
+        let moved = kms.update_alias().alias_name(name).target_key_id(&id).send().await;
+        refused_as(moved, "NotFoundException");
+        refused_as(kms.delete_alias().alias_name(name).send().await, "NotFoundException");
     }
     assert_eq!(of_key(scene, &id).await, []);
 }
