@@ -20,7 +20,7 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use http::{HeaderMap, HeaderName, Method, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use std::sync::Arc;
 
@@ -57,12 +57,11 @@ async fn handle(State(deps): State<Arc<AwsDeps>>, request: Request) -> Response 
 }
 
 async fn answer(deps: &AwsDeps, request: Request, notes: Option<&RequestNotes>) -> Result<Response, AwsError> {
-    let (mut head, body) = request.into_parts();
+    let (head, body) = request.into_parts();
     let operation = target(&head.headers);
     if let Some(notes) = notes {
         notes.operation("aws", operation.map_or("unknown", Operation::name));
     }
-    put_host(&mut head);
     deps.signatures.look_at(&head, head.extensions.get::<Peer>())?;
     let body = whole(body).await?;
     let signed = deps.signatures.verify(&head, &body, head.extensions.get::<Peer>()).await?;
@@ -95,17 +94,6 @@ fn unknown_operation() -> AwsError {
         Code::UnknownOperation,
         "The X-Amz-Target header must be given once, as TrentService. followed by the name of an operation",
     )
-}
-
-/// HTTP/2 names the host apart from the headers (RFC 9113, 8.3.1); the signature is over it as the header `host`.
-fn put_host(head: &mut Parts) {
-    if head.headers.contains_key(header::HOST) {
-        return;
-    }
-    let authority = head.uri.authority().map(|authority| HeaderValue::from_str(authority.as_str()));
-    if let Some(Ok(host)) = authority {
-        head.headers.insert(header::HOST, host);
-    }
 }
 
 /// JSON 1.1, or JSON by its general name, which clients of look-alikes send; no type at all is JSON too. The cloud knows no

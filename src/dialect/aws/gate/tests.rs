@@ -1,6 +1,7 @@
 use super::*;
 use bytes::Bytes as Chunk;
 use futures_util::stream;
+use http::HeaderValue;
 use rstest::rstest;
 use std::convert::Infallible;
 use std::io;
@@ -53,16 +54,6 @@ fn the_body_is_json_by_its_type(#[case] given: Option<&'static str>, #[case] tak
 #[case(Request::post("/").header("content-type", "application/grpc"), false)]
 fn only_a_post_of_the_root_is_of_this_dialect(#[case] request: http::request::Builder, #[case] ours: bool) {
     assert_eq!(is_aws(&request.body(Body::empty()).unwrap()), ours);
-}
-
-#[rstest]
-#[case(Request::post("http://kms.example:8200/"), Some("kms.example:8200"))]
-#[case(Request::post("http://kms.example/").header("host", "signed.example"), Some("signed.example"))]
-#[case(Request::post("/"), None)]
-fn the_authority_is_the_host_unless_there_is_one(#[case] request: http::request::Builder, #[case] host: Option<&str>) {
-    let (mut head, ()) = request.body(()).unwrap().into_parts();
-    put_host(&mut head);
-    assert_eq!(head.headers.get("host").and_then(|value| value.to_str().ok()), host);
 }
 
 #[tokio::test]
