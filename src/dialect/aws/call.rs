@@ -3,6 +3,7 @@
 use super::arn;
 use super::error::AwsError;
 use super::input::Input;
+use super::operation::Operation;
 use crate::domain::id::{AccountId, KeyId};
 use crate::service::Kms;
 use crate::service::error::ServiceError;
@@ -19,8 +20,8 @@ pub struct Call<'a> {
     pub account: AccountId,
     /// The caller's name in its ARN.
     pub user: Arc<str>,
-    /// The operation's name, as refusals quote it.
-    pub operation: &'static str,
+    /// What is asked for.
+    pub operation: Operation,
 }
 
 /// How an operation lets its key be named.
@@ -92,6 +93,6 @@ impl Call<'_> {
     #[must_use]
     pub fn refusal(&self, error: ServiceError, subject: &str, given: &str) -> AwsError {
         let user = arn::of_user(self.account, &self.user);
-        AwsError::of(error, &super::error::About { user: &user, operation: self.operation, subject, given })
+        AwsError::of(error, &super::error::About { user: &user, operation: self.operation.name(), subject, given })
     }
 }

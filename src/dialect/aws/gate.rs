@@ -71,7 +71,7 @@ async fn answer(deps: &AwsDeps, request: Request, notes: Option<&RequestNotes>) 
     check_content_type(&head.headers)?;
     let operation = operation.ok_or_else(unknown_operation)?;
     let call = call(deps, &head, signed, operation).await?;
-    dispatch(operation, &call, &body).await?.into_response()
+    dispatch(&call, &body).await?.into_response()
 }
 
 async fn call<'a>(deps: &'a AwsDeps, head: &Parts, signed: Signed, operation: Operation) -> Result<Call<'a>, AwsError> {
@@ -79,7 +79,7 @@ async fn call<'a>(deps: &'a AwsDeps, head: &Parts, signed: Signed, operation: Op
     let account = deps.kms.account_of(caller.folder_id).await?;
     let request_id = head.extensions.get::<RequestId>().cloned().unwrap_or_default().0;
     let ctx = RequestContext { request_id, caller, dialect: Dialect::Aws, region: Some(region) };
-    Ok(Call { kms: &deps.kms, ctx, account, user: name, operation: operation.name() })
+    Ok(Call { kms: &deps.kms, ctx, account, user: name, operation })
 }
 
 /// The operation that the request names, once.

@@ -6,10 +6,10 @@ use super::input::Input;
 use super::lists::{self, Rest};
 use super::marker::{self, List};
 use super::metadata::{AWS_KMS, ENCRYPT_DECRYPT, KeyMetadata, SYMMETRIC_DEFAULT, deletion_date, state};
-use super::operation::Operation;
 use super::output::{Output, epoch_if};
 use super::{arn, policy, states, tags};
 use crate::domain::algorithm::Algorithm;
+use crate::domain::error::ValueError;
 use crate::domain::key::Switch;
 use crate::domain::operation::{KeyView, Operation as Record, Snapshot};
 use crate::domain::text::{Description, Labels, Name};
@@ -182,9 +182,7 @@ pub async fn list_keys(call: &Call<'_>, input: Input) -> Result<Output, AwsError
 /// # Errors
 /// NotFoundException, KMSInvalidStateException.
 pub async fn enable_key(call: &Call<'_>, input: Input) -> Result<Output, AwsError> {
-    let requires = states::requires(Operation::EnableKey);
-    let patch = KeyPatch { switch: Some(Switch::Active), requires, ..KeyPatch::default() };
-    update(call, &input, patch).await
+    update(call, &input, KeyPatch { switch: Some(Switch::Active), ..KeyPatch::default() }).await
 }
 
 /// DisableKey.
@@ -192,9 +190,7 @@ pub async fn enable_key(call: &Call<'_>, input: Input) -> Result<Output, AwsErro
 /// # Errors
 /// NotFoundException, KMSInvalidStateException.
 pub async fn disable_key(call: &Call<'_>, input: Input) -> Result<Output, AwsError> {
-    let requires = states::requires(Operation::DisableKey);
-    let patch = KeyPatch { switch: Some(Switch::Inactive), requires, ..KeyPatch::default() };
-    update(call, &input, patch).await
+    update(call, &input, KeyPatch { switch: Some(Switch::Inactive), ..KeyPatch::default() }).await
 }
 
 /// UpdateKeyDescription.
@@ -203,18 +199,21 @@ pub async fn disable_key(call: &Call<'_>, input: Input) -> Result<Output, AwsErr
 /// NotFoundException, KMSInvalidStateException.
 pub async fn update_key_description(call: &Call<'_>, input: Input) -> Result<Output, AwsError> {
     let description = described(call, input.text("Description").unwrap_or_default())?;
-    let requires = states::requires(Operation::UpdateKeyDescription);
-    let patch = KeyPatch { description: Some(description), requires, ..KeyPatch::default() };
-    update(call, &input, patch).await
+    update(call, &input, KeyPatch { description: Some(description), ..KeyPatch::default() }).await
 }
 
-/// Changes the key that the member `KeyId` names. There is nothing to answer.
+/// Changes the key that the member `KeyId` names, if it is in the state that the operation asks for. There is nothing to
+/// answer.
 ///
 /// # Errors
-/// NotFoundException, DisabledException, KMSInvalidStateException.
+/// NotFoundException, DisabledException, KMSInvalidStateException, TagException for too many tags.
 pub async fn update(call: &Call<'_>, input: &Input, patch: KeyPatch) -> Result<Output, AwsError> {
     let key = call.key(input, "KeyId", Naming::IdOrArn).await?;
-    call.kms.update_key(&call.ctx, key.id(), patch).await.map_err(|error| call.refused(error, &key))?;
+    let patch = KeyPatch { requires: states::requires(call.operation), ..patch };
+    call.kms.update_key(&call.ctx, key.id(), patch).await.map_err(|error| match error {
+        ServiceError::Value(ValueError::TooMany { .. }) => tags::too_many(),
+        other => call.refused(other, &key),
+    })?;
     Ok(Output::Empty)
 }
 

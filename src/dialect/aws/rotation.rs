@@ -7,9 +7,7 @@ use super::keys::{KeyArn, update, whole_days};
 use super::lists::{self, Rest};
 use super::marker::List;
 use super::metadata::material_id;
-use super::operation::Operation;
 use super::output::{Output, epoch_if};
-use super::states;
 use crate::domain::key::KeyState;
 use crate::domain::operation::{KeyView, VersionView};
 use crate::domain::time::Timestamp;
@@ -34,8 +32,7 @@ const FIRST_VERSION: u32 = 1;
 pub async fn enable_key_rotation(call: &Call<'_>, input: Input) -> Result<Output, AwsError> {
     let days = input.int("RotationPeriodInDays").map_or(DEFAULT_PERIOD_DAYS, i64::unsigned_abs);
     let period = Duration::from_secs(days.saturating_mul(SECONDS_PER_DAY));
-    let requires = states::requires(Operation::EnableKeyRotation);
-    update(call, &input, KeyPatch { rotation_period: Some(Some(period)), requires, ..KeyPatch::default() }).await
+    update(call, &input, KeyPatch { rotation_period: Some(Some(period)), ..KeyPatch::default() }).await
 }
 
 /// DisableKeyRotation.
@@ -43,8 +40,7 @@ pub async fn enable_key_rotation(call: &Call<'_>, input: Input) -> Result<Output
 /// # Errors
 /// NotFoundException, DisabledException, KMSInvalidStateException.
 pub async fn disable_key_rotation(call: &Call<'_>, input: Input) -> Result<Output, AwsError> {
-    let requires = states::requires(Operation::DisableKeyRotation);
-    update(call, &input, KeyPatch { rotation_period: Some(None), requires, ..KeyPatch::default() }).await
+    update(call, &input, KeyPatch { rotation_period: Some(None), ..KeyPatch::default() }).await
 }
 
 #[derive(Serialize)]
