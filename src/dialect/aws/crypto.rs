@@ -4,7 +4,7 @@ use super::blob::Blob;
 use super::call::{Call, NamedKey, Naming};
 use super::error::{AwsError, Code};
 use super::input::Input;
-use super::keys::{refuse_grant_tokens, refused_in_folder};
+use super::keys::refuse_grant_tokens;
 use super::metadata::{SYMMETRIC_DEFAULT, material_id};
 use super::output::Output;
 use super::source::{Source, require_ciphertext};
@@ -78,11 +78,11 @@ pub async fn encrypt(call: &Call<'_>, mut input: Input) -> Result<Output, AwsErr
         plaintext: input.take_blob("Plaintext").unwrap_or_default(),
     };
     let encrypted = call.kms.encrypt(&call.ctx, request).await.map_err(|error| call.refused(error, &key))?;
-    Ok(Output::of(&EncryptAnswer {
+    Output::of(&EncryptAnswer {
         ciphertext_blob: Blob(&encrypted.ciphertext),
         key_id: &key.arn,
         encryption_algorithm: SYMMETRIC_DEFAULT,
-    }))
+    })
 }
 
 /// Whether ciphertexts are not to be looked at.
@@ -140,7 +140,7 @@ pub async fn decrypt(call: &Call<'_>, mut input: Input) -> Result<Output, AwsErr
         encryption_algorithm: SYMMETRIC_DEFAULT,
         key_material_id: material_id(decrypted.version_id),
     };
-    Ok(Output::of(&answer))
+    Output::of(&answer)
 }
 
 #[derive(Serialize)]
@@ -161,6 +161,6 @@ pub async fn generate_random(call: &Call<'_>, input: Input) -> Result<Output, Aw
     let Some(bytes) = input.int("NumberOfBytes").and_then(|bytes| usize::try_from(bytes).ok()) else {
         return Err(AwsError::new(Code::Validation, "NumberOfBytes is required."));
     };
-    let random = call.kms.random(&call.ctx, bytes).await.map_err(|error| refused_in_folder(call, error))?;
-    Ok(Output::of(&Random { plaintext: Blob(&random) }))
+    let random = call.kms.random(&call.ctx, bytes).await.map_err(|error| call.refused_in_folder(error))?;
+    Output::of(&Random { plaintext: Blob(&random) })
 }

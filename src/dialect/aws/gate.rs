@@ -71,7 +71,7 @@ async fn answer(deps: &AwsDeps, request: Request, notes: Option<&RequestNotes>) 
     check_content_type(&head.headers)?;
     let operation = operation.ok_or_else(unknown_operation)?;
     let call = call(deps, &head, signed, operation).await?;
-    dispatch(&call, &body).await?.into_response()
+    Ok(dispatch(&call, &body).await?.into_response())
 }
 
 async fn call<'a>(deps: &'a AwsDeps, head: &Parts, signed: Signed, operation: Operation) -> Result<Call<'a>, AwsError> {

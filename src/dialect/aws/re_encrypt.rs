@@ -57,7 +57,7 @@ pub async fn re_encrypt(call: &Call<'_>, mut input: Input) -> Result<Output, Aws
     require_ciphertext(wanted.given.as_deref(), ciphertext, wanted.ignores_ciphertext)?;
     let target = call.key(&input, "DestinationKeyId", Naming::Any).await?;
     match from_source(call, wanted, target.id()).await {
-        Ok((source, made)) => Ok(Output::of(&Answer {
+        Ok((source, made)) => Output::of(&Answer {
             ciphertext_blob: Blob(&made.encrypted.ciphertext),
             source_key_id: &source.key.arn,
             key_id: &target.arn,
@@ -65,7 +65,7 @@ pub async fn re_encrypt(call: &Call<'_>, mut input: Input) -> Result<Output, Aws
             destination_encryption_algorithm: SYMMETRIC_DEFAULT,
             source_key_material_id: material_id(made.source_version_id),
             destination_key_material_id: material_id(made.encrypted.version_id),
-        })),
+        }),
         Err(error) => {
             // The core does not say which of two keys it refuses.
             let target_alone = DryRun { decrypt: None, encrypt: Some(target.id()) };

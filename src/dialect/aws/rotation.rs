@@ -3,7 +3,7 @@
 use super::call::{Call, Naming};
 use super::error::AwsError;
 use super::input::Input;
-use super::keys::{KeyArn, update, whole_days};
+use super::keys::{KeyArn, SECONDS_PER_DAY, update, whole_days};
 use super::lists::{self, Rest};
 use super::marker::List;
 use super::metadata::material_id;
@@ -16,7 +16,6 @@ use crate::service::request::{KeyPatch, OnDemandRules};
 use serde::Serialize;
 use std::time::Duration;
 
-const SECONDS_PER_DAY: u64 = 24 * 60 * 60;
 /// The rotation period if a request names none.
 const DEFAULT_PERIOD_DAYS: u64 = 365;
 /// Most rotations on demand of one key, and how long before the scheduled rotation none is made (RotateKeyOnDemand).
@@ -78,7 +77,7 @@ impl RotationStatus {
 pub async fn get_key_rotation_status(call: &Call<'_>, input: Input) -> Result<Output, AwsError> {
     let key = call.key(&input, "KeyId", Naming::IdOrArn).await?;
     let view = call.kms.key(&call.ctx, key.id()).await.map_err(|error| call.refused(error, &key))?;
-    Ok(Output::of(&RotationStatus::of(&view, key.arn)))
+    Output::of(&RotationStatus::of(&view, key.arn))
 }
 
 /// RotateKeyOnDemand.
@@ -88,7 +87,7 @@ pub async fn get_key_rotation_status(call: &Call<'_>, input: Input) -> Result<Ou
 pub async fn rotate_key_on_demand(call: &Call<'_>, input: Input) -> Result<Output, AwsError> {
     let key = call.key(&input, "KeyId", Naming::IdOrArn).await?;
     call.kms.rotate_key(&call.ctx, key.id(), ON_DEMAND).await.map_err(|error| call.refused(error, &key))?;
-    Ok(Output::of(&KeyArn::of(key)))
+    Output::of(&KeyArn::of(key))
 }
 
 #[derive(Serialize)]
@@ -142,5 +141,5 @@ pub async fn list_key_rotations(call: &Call<'_>, input: Input) -> Result<Output,
     let page = found.map_err(|error| call.refused(error, &key))?;
     let rest = Rest::of(lists::of(call, List::Rotations, key.id().as_bytes()), page.next);
     let rotations = page.items.iter().map(|view| RotationsListEntry::of(view, &key.arn)).collect();
-    Ok(Output::of(&Rotations { rotations, rest }))
+    Output::of(&Rotations { rotations, rest })
 }

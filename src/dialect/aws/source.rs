@@ -3,7 +3,6 @@
 //! A ciphertext that does not fit the named key is told only to who may decrypt with that key; and a key that only the
 //! ciphertext names is not told from one that does not exist.
 
-use super::arn;
 use super::call::{Call, NamedKey, Naming};
 use super::error::{AwsError, Code};
 use super::input::missing;
@@ -66,9 +65,7 @@ impl Source {
         let envelope = Envelope::parse(ciphertext).map_err(|_| Misfit::NoCiphertext.error())?;
         let name = KeyName::Anywhere(envelope.header.key_id);
         let located = call.kms.locate(&call.ctx, &name).await.map_err(|error| implied_refusal(call, error, "*"))?;
-        let arn = arn::of_key(call.region(), located.account_id, located.key_id);
-        let key = NamedKey { located, given: arn.clone(), arn };
-        Ok(Self { key, implied: true, misfit: None })
+        Ok(Self { key: call.key_at(located, name), implied: true, misfit: None })
     }
 
     /// The source of a dry run that does not look at ciphertexts.

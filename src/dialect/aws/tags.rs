@@ -84,7 +84,7 @@ pub async fn list_resource_tags(call: &Call<'_>, input: Input) -> Result<Output,
     let (tags, next) = page(&view.key.tags, wanted)
         .ok_or_else(|| AwsError::new(Code::InvalidMarker, "The tag that the marker leads to is gone: list anew."))?;
     let rest = Rest::of(lists::of(call, List::Tags, key.id().as_bytes()), next);
-    Ok(Output::of(&Tags { tags, rest }))
+    Output::of(&Tags { tags, rest })
 }
 
 /// A page of tags, and where the next one begins: after the tag whose name hashes to the cursor's id. `None` if there

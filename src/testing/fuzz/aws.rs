@@ -30,7 +30,7 @@ fn body(operation: Operation, data: &[u8]) -> Option<(Input, Map<String, Value>)
         Err(error) => error,
     };
     assert!(matches!(error.code, Code::Serialization | Code::Validation), "{error:?}");
-    assert!(error.status == 400 && error.cause().is_none() && !error.message.is_empty(), "{error:?}");
+    assert!(error.code.status() == 400 && error.cause().is_none() && !error.message.is_empty(), "{error:?}");
     let told = |text: &str| error.message.contains(PIN) && holds_pin_behind(text, "\"Plaintext\":\"");
     assert!(!std::str::from_utf8(data).is_ok_and(told), "a plaintext is repeated: {}", error.message);
     None

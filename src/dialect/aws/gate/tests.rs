@@ -61,7 +61,7 @@ async fn a_body_up_to_the_limit_is_read_and_a_larger_one_refused() {
     let of = |length: usize| Body::from(vec![b'x'; length]);
     assert_eq!(whole(of(MAX_BODY_BYTES)).await.unwrap().len(), MAX_BODY_BYTES);
     let error = whole(of(MAX_BODY_BYTES + 1)).await.unwrap_err();
-    assert_eq!((error.code, error.status.as_u16()), (Code::RequestEntityTooLarge, 413));
+    assert_eq!((error.code, error.code.status().as_u16()), (Code::RequestEntityTooLarge, 413));
 }
 
 #[tokio::test]

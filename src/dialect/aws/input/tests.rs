@@ -12,7 +12,7 @@ fn read(operation: Operation, body: &str) -> Result<Input, AwsError> {
 
 fn refusal(operation: Operation, body: &str) -> (Code, String) {
     let error = read(operation, body).err().unwrap_or_else(|| panic!("accepted: {body}"));
-    assert_eq!((error.status.as_u16(), error.cause()), (400, None));
+    assert_eq!((error.code.status().as_u16(), error.cause()), (400, None));
     (error.code, error.message)
 }
 
