@@ -253,7 +253,7 @@ impl From<SignatureError> for AwsError {
     }
 }
 
-/// For failures before there is a caller, and where the account of a caller is looked up.
+/// For failures that are about no key.
 impl From<ServiceError> for AwsError {
     fn from(error: ServiceError) -> Self {
         Self::unspecific(&error)
