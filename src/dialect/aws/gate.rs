@@ -8,7 +8,7 @@ use super::call::Call;
 use super::dispatch::dispatch;
 use super::error::{AwsError, Code};
 use super::operation::Operation;
-use crate::auth::{Peer, Signed};
+use crate::auth::Signed;
 use crate::dialect::RequestId;
 use crate::dialect::yandex::{gate::is_grpc, rest::no_such_path};
 use crate::domain::Dialect;
@@ -62,9 +62,9 @@ async fn answer(deps: &AwsDeps, request: Request, notes: Option<&RequestNotes>) 
     if let Some(notes) = notes {
         notes.operation("aws", operation.map_or("unknown", Operation::name));
     }
-    deps.signatures.look_at(&head, head.extensions.get::<Peer>())?;
+    let claimed = deps.signatures.look_at(&head)?;
     let body = whole(body).await?;
-    let signed = deps.signatures.verify(&head, &body, head.extensions.get::<Peer>()).await?;
+    let signed = deps.signatures.verify(claimed, &body).await?;
     if let Some(notes) = notes {
         notes.principal(signed.caller.principal_id);
     }
