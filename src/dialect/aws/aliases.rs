@@ -7,14 +7,12 @@ use super::input::Input;
 use super::lists::{self, Rest};
 use super::marker::{self, List};
 use super::output::{Output, epoch};
-use crate::domain::alias::{Alias, AliasName};
+use crate::domain::alias::{Alias, AliasName, PREFIX};
 use crate::domain::id::AccountId;
 use crate::domain::time::Timestamp;
 use crate::service::aliases::AliasesOf;
 use crate::service::error::{Missing, ServiceError};
 use serde::Serialize;
-
-const PREFIX: &str = "alias/";
 
 /// The name that a request gives an alias.
 fn name(input: &Input) -> Result<AliasName, AwsError> {

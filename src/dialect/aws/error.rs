@@ -219,11 +219,8 @@ impl AwsError {
             ServiceError::Integrity(_) | ServiceError::Bug(_) => Code::KMSInternal,
             ServiceError::NotImplemented(_) => Code::UnsupportedOperation,
         };
-        let retry_after_s = match error {
-            ServiceError::Throttled { retry_after_s, .. } => Some(*retry_after_s),
-            _ => None,
-        };
-        Self { cause: error.cause().map(str::to_owned), retry_after_s, ..Self::new(code, error.to_string()) }
+        let cause = error.cause().map(str::to_owned);
+        Self { cause, retry_after_s: error.retry_after_s(), ..Self::new(code, error.to_string()) }
     }
 
     /// What the log says beside the text.
