@@ -60,12 +60,13 @@ impl Found {
         self.wrong.get_or_insert_with(|| text.into());
     }
 
-    fn mismatch(&mut self, json: &Json<'_>, shape: &Shape) {
+    fn mismatch(&mut self, json: Json<'_>, shape: &Shape) {
         self.wrong(mismatch(json, shape));
     }
 }
 
 /// A JSON value, without what lists and objects hold.
+#[derive(Clone, Copy)]
 enum Json<'a> {
     Text(&'a str),
     Int(i64),
@@ -76,7 +77,7 @@ enum Json<'a> {
 }
 
 /// The text for a value that its shape does not take.
-fn mismatch(json: &Json<'_>, shape: &Shape) -> String {
+fn mismatch(json: Json<'_>, shape: &Shape) -> String {
     let scalar = match json {
         Json::List => return "Start of list found where not expected".into(),
         Json::Object => return "Start of structure or map found where not expected.".into(),
@@ -164,7 +165,7 @@ impl<'de> Visitor<'de> for Request<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<Members, A::Error> {
         Unambiguous.visit_seq(items)?;
-        self.found.mismatch(&Json::List, &Shape::Structure);
+        self.found.mismatch(Json::List, &Shape::Structure);
         Ok(Members::new())
     }
 
@@ -250,16 +251,16 @@ impl Of<'_> {
     }
 
     fn other(self, json: Json<'_>) -> Option<Value> {
-        let value = match (self.shape, &json) {
-            (Shape::Text(_) | Shape::Name(_), Json::Text(text)) => Value::Text((*text).to_owned()),
-            (Shape::Int { .. }, Json::Int(number)) => Value::Int(*number),
-            (Shape::Flag, Json::Flag(flag)) => Value::Flag(*flag),
+        let value = match (self.shape, json) {
+            (Shape::Text(_) | Shape::Name(_), Json::Text(text)) => Value::Text(text.to_owned()),
+            (Shape::Int { .. }, Json::Int(number)) => Value::Int(number),
+            (Shape::Flag, Json::Flag(flag)) => Value::Flag(flag),
             (Shape::Blob { .. }, Json::Text(text)) => match decoded(text) {
                 Some(bytes) => Value::Blob(bytes),
                 None => return self.not_base64(),
             },
             _ => {
-                self.found.mismatch(&json, self.shape);
+                self.found.mismatch(json, self.shape);
                 return None;
             }
         };
@@ -389,7 +390,7 @@ impl Tag<'_> {
     }
 
     fn other(self, json: Json<'_>) -> (String, String) {
-        self.found.mismatch(&json, &Shape::Structure);
+        self.found.mismatch(json, &Shape::Structure);
         (String::new(), String::new())
     }
 }
