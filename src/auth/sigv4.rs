@@ -98,6 +98,15 @@ pub struct SignatureParts {
     pub regions: Vec<String>,
 }
 
+/// A request whose head is that of a signed one, for now, for this service and a region that is served. Nothing of it is
+/// verified.
+pub struct Claimed<'a> {
+    head: &'a Parts,
+    /// Where it comes from.
+    address: Option<IpAddr>,
+    claim: Claim<'a>,
+}
+
 /// Verifies signatures.
 pub struct Signatures {
     parts: SignatureParts,
@@ -114,18 +123,20 @@ impl Signatures {
     ///
     /// # Errors
     /// As [`verify`](Self::verify), but for what the access key decides.
-    pub fn look_at(&self, head: &Parts, peer: Option<&Peer>) -> Result<(), SignatureError> {
-        let address = peer.map(|peer| peer.address);
-        self.claim(head).map(drop).map_err(|error| self.refused(address, None, error))
+    pub fn look_at<'a>(&self, head: &'a Parts) -> Result<Claimed<'a>, SignatureError> {
+        let address = head.extensions.get::<Peer>().map(|peer| peer.address);
+        match self.claim(head) {
+            Ok(claim) => Ok(Claimed { head, address, claim }),
+            Err(error) => Err(self.refused(address, None, error)),
+        }
     }
 
     /// Who signed the request.
     ///
     /// # Errors
     /// [`SignatureError`]; [`ServiceError::Throttled`] in it instead of any other after too many failed attempts.
-    pub async fn verify(&self, head: &Parts, body: &Bytes, peer: Option<&Peer>) -> Result<Signed, SignatureError> {
-        let address = peer.map(|peer| peer.address);
-        let claim = self.claim(head).map_err(|error| self.refused(address, None, error))?;
+    pub async fn verify(&self, request: Claimed<'_>, body: &Bytes) -> Result<Signed, SignatureError> {
+        let Claimed { head, address, claim } = request;
         let key = match self.access_key(claim.credential.access_key_id, address).await? {
             Recognised::InForce(key) => key,
             // AWS's own names tell an unknown pair from a wrong signature, so equal times would hide nothing. Unknown,

@@ -7,7 +7,16 @@ pub mod unambiguous;
 pub mod wiped;
 pub mod yandex;
 
+use http::{HeaderMap, HeaderValue, header};
+
 /// The id of a request, as it stands in logs and in `x-request-id` of the answer. A middleware of the server
 /// makes it and puts it into the request's extensions.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RequestId(pub String);
+
+/// Whether the headers say that the request is gRPC.
+#[must_use]
+pub fn is_grpc(headers: &HeaderMap) -> bool {
+    let content_type = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+    content_type.starts_with(b"application/grpc")
+}

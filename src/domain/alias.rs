@@ -7,7 +7,8 @@ use std::fmt;
 
 /// Most aliases of one key.
 pub const MAX_ALIASES_PER_KEY: usize = 50;
-const PREFIX: &str = "alias/";
+/// What every name begins with.
+pub const PREFIX: &str = "alias/";
 const MAX_CHARS: usize = 256;
 
 /// An alias's whole name: `alias/` and at least one of `[a-zA-Z0-9/_-]`, 256 characters at most.

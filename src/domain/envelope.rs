@@ -140,6 +140,20 @@ impl Envelope {
     /// # Errors
     /// [`MalformedEnvelope`] for an unknown format or suite, an empty IV, or fewer bytes than the parts need.
     pub fn parse(bytes: &[u8]) -> Result<Self, MalformedEnvelope> {
+        let (header, iv, sealed) = Self::parts(bytes)?;
+        Ok(Self { header, iv: iv.to_vec(), sealed: sealed.to_vec() })
+    }
+
+    /// The header of what is an envelope as a whole.
+    ///
+    /// # Errors
+    /// As [`parse`](Self::parse).
+    pub fn header_of(bytes: &[u8]) -> Result<Header, MalformedEnvelope> {
+        Self::parts(bytes).map(|(header, ..)| header)
+    }
+
+    /// Header, IV, and ciphertext with its tag.
+    fn parts(bytes: &[u8]) -> Result<(Header, &[u8], &[u8]), MalformedEnvelope> {
         let (head, rest) = bytes.split_at_checked(HEADER_BYTES).ok_or(MalformedEnvelope)?;
         if head[0] != FORMAT {
             return Err(MalformedEnvelope);
@@ -152,6 +166,6 @@ impl Envelope {
         if iv.is_empty() || sealed.len() < TAG_BYTES {
             return Err(MalformedEnvelope);
         }
-        Ok(Self { header, iv: iv.to_vec(), sealed: sealed.to_vec() })
+        Ok((header, iv, sealed))
     }
 }

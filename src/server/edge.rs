@@ -3,11 +3,10 @@
 
 use super::leftover::Leftover;
 use crate::auth::Peer;
-use crate::dialect::RequestId;
 use crate::dialect::aws::error::{AwsError, Code as AwsCode};
 use crate::dialect::aws::gate::is_aws;
 use crate::dialect::yandex::errors::{WireError, rest_response};
-use crate::dialect::yandex::gate::is_grpc;
+use crate::dialect::{RequestId, is_grpc};
 use crate::service::ports::IdSource;
 use crate::telemetry::{RequestNotes, Stopwatch, metrics};
 use axum::Router;

@@ -149,4 +149,13 @@ impl ServiceError {
             _ => None,
         }
     }
+
+    /// When to try again, in seconds, where the caller is told.
+    #[must_use]
+    pub const fn retry_after_s(&self) -> Option<u32> {
+        match self {
+            Self::Throttled { retry_after_s, .. } => Some(*retry_after_s),
+            _ => None,
+        }
+    }
 }

@@ -192,25 +192,39 @@ impl Kms {
         permission: Permission,
         key_id: KeyId,
     ) -> Result<Arc<KeyEntry>, ServiceError> {
+        let may = async |entry: &KeyEntry| match self.require_on_key(ctx, permission, &entry.key, &entry.grants).await {
+            Ok(()) => Ok(true),
+            Err(ServiceError::NotFound { .. }) => Ok(false),
+            Err(error) => Err(error),
+        };
+        let found = self.key_if(key_id, may).await?;
+        found.ok_or_else(|| ServiceError::NotFound { what: Missing::Key, id: key_id.to_string() })
+    }
+
+    /// The key, if there is one that the caller may know of.
+    ///
+    /// An unknown id is looked for in the database every time. A key that is hidden must not be told from it by being
+    /// answered faster, or by being answered while the database is away.
+    pub(super) async fn key_if(
+        &self,
+        key_id: KeyId,
+        is_known: impl AsyncFnOnce(&KeyEntry) -> Result<bool, ServiceError>,
+    ) -> Result<Option<Arc<KeyEntry>>, ServiceError> {
         let remembered = self.cache.remembered(key_id);
         let was_remembered = remembered.is_some();
         let found = match remembered {
             Some(entry) => Some(entry),
             None => self.cache.key(key_id).await?,
         };
-        if let Some(entry) = found {
-            match self.require_on_key(ctx, permission, &entry.key, &entry.grants).await {
-                Ok(()) => return Ok(entry),
-                Err(ServiceError::NotFound { .. }) => {}
-                Err(error) => return Err(error),
-            }
+        if let Some(entry) = found
+            && is_known(&entry).await?
+        {
+            return Ok(Some(entry));
         }
         if was_remembered {
-            // An unknown id is looked for in the database every time. One that is hidden must not be told from it by
-            // being answered faster, or by being answered while the database is away.
             self.cache.key(KeyId::from_bytes(self.ids.id())).await?;
         }
-        Err(ServiceError::NotFound { what: Missing::Key, id: key_id.to_string() })
+        Ok(None)
     }
 
     /// Refuses what the caller may not do with a key on which these roles are bound.

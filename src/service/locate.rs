@@ -99,21 +99,7 @@ impl Kms {
 
     /// The key, if the caller may know of it. If not, the database was asked once for a key, as for an unknown one.
     async fn known_key(&self, ctx: &RequestContext, key_id: KeyId) -> Result<Option<Arc<KeyEntry>>, ServiceError> {
-        let remembered = self.cache.remembered(key_id);
-        let was_remembered = remembered.is_some();
-        let found = match remembered {
-            Some(entry) => Some(entry),
-            None => self.cache.key(key_id).await?,
-        };
-        if let Some(entry) = found
-            && self.is_shown(ctx, &KNOWN_BY, &entry).await?
-        {
-            return Ok(Some(entry));
-        }
-        if was_remembered {
-            self.cache.key(KeyId::from_bytes(self.ids.id())).await?;
-        }
-        Ok(None)
+        self.key_if(key_id, async |entry| self.is_shown(ctx, &KNOWN_BY, entry).await).await
     }
 
     /// Whether a key is there for the request's dialect and region, and the caller has one of these permissions on it.

@@ -102,8 +102,8 @@ impl Kms {
         .await
     }
 
-    /// At most `limit` (and never more than 1000) versions of a key with numbers above `after`, oldest first, destroyed ones too. The next page is
-    /// that after the number in `next`.
+    /// At most `limit` (and never more than 1000) versions of a key with numbers above `after`, oldest first, destroyed ones
+    /// too. The next page is that after the number in `next`.
     ///
     /// # Errors
     /// [`ServiceError::NotFound`], and those of the store.

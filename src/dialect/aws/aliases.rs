@@ -7,14 +7,12 @@ use super::input::Input;
 use super::lists::{self, Rest};
 use super::marker::{self, List};
 use super::output::{Output, epoch};
-use crate::domain::alias::{Alias, AliasName};
+use crate::domain::alias::{Alias, AliasName, PREFIX};
 use crate::domain::id::AccountId;
 use crate::domain::time::Timestamp;
 use crate::service::aliases::AliasesOf;
 use crate::service::error::{Missing, ServiceError};
 use serde::Serialize;
-
-const PREFIX: &str = "alias/";
 
 /// The name that a request gives a new alias.
 fn new_name(input: &Input) -> Result<AliasName, AwsError> {
@@ -149,19 +147,19 @@ pub async fn list_aliases(call: &Call<'_>, input: Input) -> Result<Output, AwsEr
         let all = lists::of(call, List::Aliases, folder_id.as_bytes());
         let wanted = marker::wanted(&input, all)?;
         let found = call.kms.aliases(&call.ctx, AliasesOf::Folder(folder_id), wanted.after, wanted.limit).await;
-        let page = found.map_err(|error| super::keys::refused_in_folder(call, error))?;
+        let page = found.map_err(|error| call.refused_in_folder(error))?;
         let rest = Rest::of(all, page.next);
-        return Ok(listed(&page.items, call.account, rest));
+        return listed(&page.items, call.account, rest);
     }
     let wanted = lists::wanted_of_key(call, &input, List::Aliases)?;
     let key = call.key(&input, "KeyId", Naming::IdOrArn).await?;
     let found = call.kms.aliases(&call.ctx, AliasesOf::Key(key.id()), wanted.after, wanted.limit).await;
     let page = found.map_err(|error| call.refused(error, &key))?;
     let rest = Rest::of(lists::of(call, List::Aliases, key.id().as_bytes()), page.next);
-    Ok(listed(&page.items, key.located.account_id, rest))
+    listed(&page.items, key.located.account_id, rest)
 }
 
-fn listed(aliases: &[Alias], account: AccountId, rest: Rest) -> Output {
+fn listed(aliases: &[Alias], account: AccountId, rest: Rest) -> Result<Output, AwsError> {
     let aliases = aliases.iter().map(|alias| AliasListEntry::of(alias, account)).collect();
     Output::of(&Aliases { aliases, rest })
 }

@@ -2,7 +2,7 @@
 
 use super::call::Naming;
 use super::error::{AwsError, Code};
-use crate::domain::alias::AliasName;
+use crate::domain::alias::{AliasName, PREFIX};
 use crate::domain::id::{AccountId, KeyId};
 use crate::service::request::KeyName;
 
@@ -40,7 +40,7 @@ pub fn of_name(region: &str, name: &KeyName) -> String {
 /// Whether one of our ARNs is an alias's.
 #[must_use]
 pub fn is_alias(arn: &str) -> bool {
-    arn.splitn(6, ':').nth(5).is_some_and(|resource| resource.starts_with("alias/"))
+    arn.splitn(6, ':').nth(5).is_some_and(|resource| resource.starts_with(PREFIX))
 }
 
 /// What a request means by a `KeyId`. `region` and `account` are the request's own: a bare key id and an alias's name mean
@@ -72,7 +72,7 @@ fn resource_name(
     region: &str,
     account: AccountId,
 ) -> Result<KeyName, AwsError> {
-    if !name.starts_with("alias/") {
+    if !name.starts_with(PREFIX) {
         return id_name(name, region, account);
     }
     if naming == Naming::IdOrArn {
@@ -138,7 +138,7 @@ impl<'a> Arn<'a> {
         }
         let (region, account, resource) = (next()?, next()?, next()?);
         let rest = resource.strip_prefix("key/").filter(|id| !id.contains('/'));
-        let rest = rest.or_else(|| resource.strip_prefix("alias/"))?;
+        let rest = rest.or_else(|| resource.strip_prefix(PREFIX))?;
         let whole = !region.is_empty() && !rest.is_empty() && !rest.contains(':');
         let account = AccountId::parse(account)?;
         whole.then_some(Self { region, account, resource })

@@ -1,12 +1,13 @@
 //! What a handler has beside the input: the core, who calls, and how refusals are put in terms of the key that was named.
 
 use super::arn;
-use super::error::AwsError;
+use super::error::{About, AwsError};
 use super::input::Input;
+use super::operation::Operation;
 use crate::domain::id::{AccountId, KeyId};
 use crate::service::Kms;
-use crate::service::error::ServiceError;
-use crate::service::request::{Located, RequestContext};
+use crate::service::error::{Missing, ServiceError};
+use crate::service::request::{KeyName, Located, RequestContext};
 use std::sync::Arc;
 
 /// One authenticated request.
@@ -19,8 +20,8 @@ pub struct Call<'a> {
     pub account: AccountId,
     /// The caller's name in its ARN.
     pub user: Arc<str>,
-    /// The operation's name, as refusals quote it.
-    pub operation: &'static str,
+    /// What is asked for.
+    pub operation: Operation,
 }
 
 /// How an operation lets its key be named.
@@ -36,15 +37,14 @@ pub enum Naming {
 }
 
 /// A key that a request has named.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct NamedKey {
     /// Where it is.
     pub located: Located,
     /// Its ARN, for answers.
     pub arn: String,
-    /// The ARN of what the request called it, an alias's where it named one, for refusals that must not tell more than the
-    /// caller knows.
-    pub given: String,
+    /// What the request called it, for refusals that must not tell more than the caller knows.
+    pub name: KeyName,
 }
 
 impl NamedKey {
@@ -76,22 +76,40 @@ impl Call<'_> {
     /// As [`key`](Self::key).
     pub async fn key_named(&self, given: &str, naming: Naming) -> Result<NamedKey, AwsError> {
         let name = arn::key_name(given, naming, self.region(), self.account)?;
-        let given = arn::of_name(self.region(), &name);
-        let located = self.kms.locate(&self.ctx, &name).await.map_err(|error| self.refusal(error, &given, &given))?;
-        let arn = arn::of_key(self.region(), located.account_id, located.key_id);
-        Ok(NamedKey { located, arn, given })
+        let located = self.kms.locate(&self.ctx, &name).await.map_err(|error| {
+            let given = arn::of_name(self.region(), &name);
+            self.refusal(error, &given, &given)
+        })?;
+        Ok(self.key_at(located, name))
+    }
+
+    /// The key that was found under a name.
+    #[must_use]
+    pub fn key_at(&self, located: Located, name: KeyName) -> NamedKey {
+        NamedKey { located, arn: arn::of_key(self.region(), located.account_id, located.key_id), name }
     }
 
     /// A refusal of the core, about a key.
     #[must_use]
     pub fn refused(&self, error: ServiceError, key: &NamedKey) -> AwsError {
-        self.refusal(error, &key.arn, &key.given)
+        self.refusal(error, &key.arn, &arn::of_name(self.region(), &key.name))
+    }
+
+    /// A refusal of the core, about the caller's folder. To a caller without any role its folder does not exist; here it has
+    /// an account none the less.
+    #[must_use]
+    pub fn refused_in_folder(&self, error: ServiceError) -> AwsError {
+        let error = match error {
+            ServiceError::NotFound { what: Missing::Folder, .. } => ServiceError::Denied,
+            other => other,
+        };
+        self.refusal(error, "*", "*")
     }
 
     /// A refusal of the core. `subject` is the ARN of what it is about, `given` that of what the request called it.
     #[must_use]
     pub fn refusal(&self, error: ServiceError, subject: &str, given: &str) -> AwsError {
         let user = arn::of_user(self.account, &self.user);
-        AwsError::of(error, &super::error::About { user: &user, operation: self.operation, subject, given })
+        AwsError::of(error, &About { user: &user, operation: self.operation.name(), subject, given })
     }
 }

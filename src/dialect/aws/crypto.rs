@@ -4,12 +4,12 @@ use super::blob::Blob;
 use super::call::{Call, NamedKey, Naming};
 use super::error::{AwsError, Code};
 use super::input::Input;
-use super::keys::{refuse_grant_tokens, refused_in_folder};
+use super::keys::refuse_grant_tokens;
 use super::metadata::{SYMMETRIC_DEFAULT, material_id};
 use super::output::Output;
-use super::source::{Source, require_ciphertext};
+use super::source::{Source, Wanted};
 use crate::domain::context::EncryptionContext;
-use crate::service::request::{Decrypt, DryDecrypt, DryRun, Encrypt};
+use crate::service::request::{DryRun, Encrypt};
 use serde::Serialize;
 
 /// Refuses what no use of a key is served with: grant tokens, answers for an enclave, algorithms of other keys (which
@@ -78,23 +78,11 @@ pub async fn encrypt(call: &Call<'_>, mut input: Input) -> Result<Output, AwsErr
         plaintext: input.take_blob("Plaintext").unwrap_or_default(),
     };
     let encrypted = call.kms.encrypt(&call.ctx, request).await.map_err(|error| call.refused(error, &key))?;
-    Ok(Output::of(&EncryptAnswer {
+    Output::of(&EncryptAnswer {
         ciphertext_blob: Blob(&encrypted.ciphertext),
         key_id: &key.arn,
         encryption_algorithm: SYMMETRIC_DEFAULT,
-    }))
-}
-
-/// Whether ciphertexts are not to be looked at.
-///
-/// # Errors
-/// ValidationException if that is asked for, and the request is no dry run.
-pub fn ignores_ciphertext(input: &Input) -> Result<bool, AwsError> {
-    let ignores = input.texts("DryRunModifiers").iter().any(|modifier| modifier == "IGNORE_CIPHERTEXT");
-    if ignores && !input.flag("DryRun") {
-        return Err(AwsError::new(Code::Validation, "DryRunModifiers can be specified with DryRun only."));
-    }
-    Ok(ignores)
+    })
 }
 
 #[derive(Serialize)]
@@ -113,34 +101,20 @@ struct DecryptAnswer<'a> {
 /// AccessDeniedException, DryRunOperationException.
 pub async fn decrypt(call: &Call<'_>, mut input: Input) -> Result<Output, AwsError> {
     refuse_what_is_not_served(&input, &["EncryptionAlgorithm"])?;
-    let ignores_ciphertext = ignores_ciphertext(&input)?;
-    let ciphertext = input.take_blob("CiphertextBlob");
-    let (given, bytes) = (input.text("KeyId"), ciphertext.as_ref().map(|bytes| bytes.as_slice()));
-    require_ciphertext(given, bytes, ignores_ciphertext)?;
-    let source = Source::find(call, given, bytes).await?;
-    let source = if ignores_ciphertext { source.whatever_the_ciphertext() } else { source };
-    if let Some(fault) = source.fault(call).await? {
-        return Err(fault);
-    }
-    let request = Decrypt {
-        key_id: source.key.id(),
-        context: context(&mut input, "EncryptionContext"),
-        ciphertext: ciphertext.map(|bytes| bytes.to_vec()).unwrap_or_default(),
-    };
+    let wanted = Wanted::read(&mut input, "KeyId", "EncryptionContext")?;
+    let (source, request) = Source::find(call, wanted).await?;
     if input.flag("DryRun") {
-        let wanted = if ignores_ciphertext { DryDecrypt::Key(request.key_id) } else { DryDecrypt::Ciphertext(request) };
-        let request = DryRun { decrypt: Some(wanted), encrypt: None };
+        let request = DryRun { decrypt: Some(source.dry(request)), encrypt: None };
         call.kms.dry_run(&call.ctx, request).await.map_err(|error| source.refused(call, error))?;
         return Err(dry_run_succeeded());
     }
     let decrypted = call.kms.decrypt(&call.ctx, request).await.map_err(|error| source.refused(call, error))?;
-    let answer = DecryptAnswer {
+    Output::of(&DecryptAnswer {
         key_id: &source.key.arn,
         plaintext: Blob(&decrypted.plaintext),
         encryption_algorithm: SYMMETRIC_DEFAULT,
         key_material_id: material_id(decrypted.version_id),
-    };
-    Ok(Output::of(&answer))
+    })
 }
 
 #[derive(Serialize)]
@@ -161,6 +135,6 @@ pub async fn generate_random(call: &Call<'_>, input: Input) -> Result<Output, Aw
     let Some(bytes) = input.int("NumberOfBytes").and_then(|bytes| usize::try_from(bytes).ok()) else {
         return Err(AwsError::new(Code::Validation, "NumberOfBytes is required."));
     };
-    let random = call.kms.random(&call.ctx, bytes).await.map_err(|error| refused_in_folder(call, error))?;
-    Ok(Output::of(&Random { plaintext: Blob(&random) }))
+    let random = call.kms.random(&call.ctx, bytes).await.map_err(|error| call.refused_in_folder(error))?;
+    Output::of(&Random { plaintext: Blob(&random) })
 }

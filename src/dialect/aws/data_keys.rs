@@ -1,14 +1,14 @@
 //! Data keys and data key pairs, in clear and encrypted or encrypted only.
 
 use super::blob::Blob;
-use super::call::{Call, NamedKey, Naming};
+use super::call::{Call, Naming};
 use super::crypto::{context, dry_run_of_encryption, refuse_what_is_not_served};
 use super::error::{AwsError, Code};
 use super::input::Input;
 use super::metadata::material_id;
 use super::output::Output;
 use crate::domain::key_pair::KeyPairSpec;
-use crate::service::request::{DataKey, DataKeyPair, GenerateDataKey, GenerateDataKeyPair};
+use crate::service::request::{DataKeyPair, GenerateDataKey, GenerateDataKeyPair};
 use serde::Serialize;
 
 #[derive(Serialize)]
@@ -21,47 +21,38 @@ struct DataKeyAnswer<'a> {
     key_material_id: String,
 }
 
-impl<'a> DataKeyAnswer<'a> {
-    fn of(made: &'a DataKey, key: &'a NamedKey, plaintext: Option<Blob<'a>>) -> Self {
-        Self {
-            ciphertext_blob: Blob(&made.encrypted.ciphertext),
-            plaintext,
-            key_id: &key.arn,
-            key_material_id: material_id(made.encrypted.version_id),
-        }
-    }
-}
-
 /// GenerateDataKey.
 ///
 /// # Errors
 /// ValidationException unless there is exactly one of NumberOfBytes and KeySpec; those of Encrypt.
-pub async fn generate_data_key(call: &Call<'_>, mut input: Input) -> Result<Output, AwsError> {
-    let (key, bytes) = data_key_asked(call, &input).await?;
-    if input.flag("DryRun") {
-        return dry_run_of_encryption(call, &key).await;
-    }
-    let made = make_data_key(call, &mut input, &key, bytes).await?;
-    Ok(Output::of(&DataKeyAnswer::of(&made, &key, Some(Blob(&made.plaintext)))))
+pub async fn generate_data_key(call: &Call<'_>, input: Input) -> Result<Output, AwsError> {
+    data_key(call, input, true).await
 }
 
 /// GenerateDataKeyWithoutPlaintext.
 ///
 /// # Errors
 /// Those of [`generate_data_key`].
-pub async fn generate_data_key_without_plaintext(call: &Call<'_>, mut input: Input) -> Result<Output, AwsError> {
-    let (key, bytes) = data_key_asked(call, &input).await?;
+pub async fn generate_data_key_without_plaintext(call: &Call<'_>, input: Input) -> Result<Output, AwsError> {
+    data_key(call, input, false).await
+}
+
+async fn data_key(call: &Call<'_>, mut input: Input, in_clear: bool) -> Result<Output, AwsError> {
+    refuse_what_is_not_served(&input, &[])?;
+    let bytes = data_key_bytes(input.text("KeySpec"), input.int("NumberOfBytes"))?;
+    let key = call.key(&input, "KeyId", Naming::Any).await?;
     if input.flag("DryRun") {
         return dry_run_of_encryption(call, &key).await;
     }
-    let made = make_data_key(call, &mut input, &key, bytes).await?;
-    Ok(Output::of(&DataKeyAnswer::of(&made, &key, None)))
-}
-
-async fn data_key_asked(call: &Call<'_>, input: &Input) -> Result<(NamedKey, usize), AwsError> {
-    refuse_what_is_not_served(input, &[])?;
-    let bytes = data_key_bytes(input.text("KeySpec"), input.int("NumberOfBytes"))?;
-    Ok((call.key(input, "KeyId", Naming::Any).await?, bytes))
+    let context = context(&mut input, "EncryptionContext");
+    let request = GenerateDataKey { key_id: key.id(), version_id: None, context, bytes };
+    let made = call.kms.generate_data_key(&call.ctx, request).await.map_err(|error| call.refused(error, &key))?;
+    Output::of(&DataKeyAnswer {
+        ciphertext_blob: Blob(&made.encrypted.ciphertext),
+        plaintext: in_clear.then_some(Blob(&made.plaintext)),
+        key_id: &key.arn,
+        key_material_id: material_id(made.encrypted.version_id),
+    })
 }
 
 /// The length of a data key. The table of the operation has checked both members.
@@ -73,12 +64,6 @@ fn data_key_bytes(spec: Option<&str>, number: Option<i64>) -> Result<usize, AwsE
         _ => None,
     };
     bytes.ok_or_else(|| AwsError::new(Code::Validation, "Please specify either number of bytes or key spec."))
-}
-
-async fn make_data_key(call: &Call<'_>, input: &mut Input, key: &NamedKey, bytes: usize) -> Result<DataKey, AwsError> {
-    let context = context(input, "EncryptionContext");
-    let request = GenerateDataKey { key_id: key.id(), version_id: None, context, bytes };
-    call.kms.generate_data_key(&call.ctx, request).await.map_err(|error| call.refused(error, key))
 }
 
 #[derive(Serialize)]
@@ -121,14 +106,14 @@ async fn key_pair(call: &Call<'_>, mut input: Input, in_clear: bool) -> Result<O
     let request = GenerateDataKeyPair { key_id: key.id(), context, spec };
     let made = call.kms.generate_data_key_pair(&call.ctx, request).await.map_err(|error| call.refused(error, &key))?;
     let DataKeyPair { pair, encrypted } = &made;
-    Ok(Output::of(&KeyPairAnswer {
+    Output::of(&KeyPairAnswer {
         private_key_ciphertext_blob: Blob(&encrypted.ciphertext),
         private_key_plaintext: in_clear.then_some(Blob(&pair.private_pkcs8)),
         public_key: Blob(&pair.public_spki),
         key_id: &key.arn,
         key_pair_spec: &name,
         key_material_id: material_id(encrypted.version_id),
-    }))
+    })
 }
 
 fn key_pair_spec(name: &str) -> Result<KeyPairSpec, AwsError> {

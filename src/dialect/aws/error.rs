@@ -129,8 +129,6 @@ pub struct About<'a> {
 pub struct AwsError {
     /// Its name.
     pub code: Code,
-    /// The HTTP status.
-    pub status: StatusCode,
     /// The text for the caller.
     pub message: String,
     /// What the log says beside the text.
@@ -157,7 +155,7 @@ impl AwsError {
             Some((end, _)) => format!("{}...", &message[..end]),
             None => message,
         };
-        Self { code, status: code.status(), message, cause: None, retry_after_s: None }
+        Self { code, message, cause: None, retry_after_s: None }
     }
 
     /// `NotFoundException`.
@@ -221,11 +219,8 @@ impl AwsError {
             ServiceError::Integrity(_) | ServiceError::Bug(_) => Code::KMSInternal,
             ServiceError::NotImplemented(_) => Code::UnsupportedOperation,
         };
-        let retry_after_s = match error {
-            ServiceError::Throttled { retry_after_s, .. } => Some(*retry_after_s),
-            _ => None,
-        };
-        Self { cause: error.cause().map(str::to_owned), retry_after_s, ..Self::new(code, error.to_string()) }
+        let cause = error.cause().map(str::to_owned);
+        Self { cause, retry_after_s: error.retry_after_s(), ..Self::new(code, error.to_string()) }
     }
 
     /// What the log says beside the text.
@@ -255,7 +250,7 @@ impl From<SignatureError> for AwsError {
     }
 }
 
-/// For failures before there is a caller, and where the account of a caller is looked up.
+/// For failures that are about no key.
 impl From<ServiceError> for AwsError {
     fn from(error: ServiceError) -> Self {
         Self::unspecific(&error)
@@ -266,7 +261,7 @@ impl IntoResponse for AwsError {
     fn into_response(self) -> Response {
         let body = Body { code: self.code.name(), message: &self.message };
         let body = serde_json::to_vec(&body).unwrap_or_default();
-        let mut response = (self.status, body).into_response();
+        let mut response = (self.code.status(), body).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
         headers.insert("x-amzn-errortype", HeaderValue::from_static(self.code.name()));

@@ -8,9 +8,9 @@ use super::call::Call;
 use super::dispatch::dispatch;
 use super::error::{AwsError, Code};
 use super::operation::Operation;
-use crate::auth::{Peer, Signed};
-use crate::dialect::RequestId;
-use crate::dialect::yandex::{gate::is_grpc, rest::no_such_path};
+use crate::auth::Signed;
+use crate::dialect::yandex::rest::no_such_path;
+use crate::dialect::{RequestId, is_grpc};
 use crate::domain::Dialect;
 use crate::service::request::RequestContext;
 use crate::telemetry::RequestNotes;
@@ -20,7 +20,7 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use http::{HeaderMap, HeaderName, Method, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use std::sync::Arc;
 
@@ -57,22 +57,21 @@ async fn handle(State(deps): State<Arc<AwsDeps>>, request: Request) -> Response 
 }
 
 async fn answer(deps: &AwsDeps, request: Request, notes: Option<&RequestNotes>) -> Result<Response, AwsError> {
-    let (mut head, body) = request.into_parts();
+    let (head, body) = request.into_parts();
     let operation = target(&head.headers);
     if let Some(notes) = notes {
         notes.operation("aws", operation.map_or("unknown", Operation::name));
     }
-    put_host(&mut head);
-    deps.signatures.look_at(&head, head.extensions.get::<Peer>())?;
+    let claimed = deps.signatures.look_at(&head)?;
     let body = whole(body).await?;
-    let signed = deps.signatures.verify(&head, &body, head.extensions.get::<Peer>()).await?;
+    let signed = deps.signatures.verify(claimed, &body).await?;
     if let Some(notes) = notes {
         notes.principal(signed.caller.principal_id);
     }
     check_content_type(&head.headers)?;
     let operation = operation.ok_or_else(unknown_operation)?;
     let call = call(deps, &head, signed, operation).await?;
-    dispatch(operation, &call, &body).await?.into_response()
+    Ok(dispatch(&call, &body).await?.into_response())
 }
 
 async fn call<'a>(deps: &'a AwsDeps, head: &Parts, signed: Signed, operation: Operation) -> Result<Call<'a>, AwsError> {
@@ -80,7 +79,7 @@ async fn call<'a>(deps: &'a AwsDeps, head: &Parts, signed: Signed, operation: Op
     let account = deps.kms.account_of(caller.folder_id).await?;
     let request_id = head.extensions.get::<RequestId>().cloned().unwrap_or_default().0;
     let ctx = RequestContext { request_id, caller, dialect: Dialect::Aws, region: Some(region) };
-    Ok(Call { kms: &deps.kms, ctx, account, user: name, operation: operation.name() })
+    Ok(Call { kms: &deps.kms, ctx, account, user: name, operation })
 }
 
 /// The operation that the request names, once.
@@ -95,17 +94,6 @@ fn unknown_operation() -> AwsError {
         Code::UnknownOperation,
         "The X-Amz-Target header must be given once, as TrentService. followed by the name of an operation",
     )
-}
-
-/// HTTP/2 names the host apart from the headers (RFC 9113, 8.3.1); the signature is over it as the header `host`.
-fn put_host(head: &mut Parts) {
-    if head.headers.contains_key(header::HOST) {
-        return;
-    }
-    let authority = head.uri.authority().map(|authority| HeaderValue::from_str(authority.as_str()));
-    if let Some(Ok(host)) = authority {
-        head.headers.insert(header::HOST, host);
-    }
 }
 
 /// JSON 1.1, or JSON by its general name, which clients of look-alikes send; no type at all is JSON too. The cloud knows no

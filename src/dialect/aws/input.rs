@@ -7,8 +7,7 @@ mod check;
 mod reader;
 
 use super::error::AwsError;
-use super::operation::Operation;
-use super::shapes;
+use super::shapes::Member;
 use std::collections::BTreeMap;
 use zeroize::Zeroizing;
 
@@ -44,12 +43,12 @@ pub enum Value {
 
 impl Input {
     /// Reads a body: JSON without duplicate members, whose members have the types, lengths, ranges, patterns and names of
-    /// the operation's table.
+    /// `table`.
     ///
     /// # Errors
     /// SerializationException for what is not JSON of these types, ValidationException for values that the table refuses.
-    pub fn read(operation: Operation, body: &[u8]) -> Result<Self, AwsError> {
-        reader::read(shapes::of(operation), body).map(|members| Self { members })
+    pub fn read(table: &'static [Member], body: &[u8]) -> Result<Self, AwsError> {
+        reader::read(table, body).map(|members| Self { members })
     }
 
     fn get(&self, name: &str) -> Option<&Value> {

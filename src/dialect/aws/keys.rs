@@ -6,22 +6,23 @@ use super::input::Input;
 use super::lists::{self, Rest};
 use super::marker::{self, List};
 use super::metadata::{AWS_KMS, ENCRYPT_DECRYPT, KeyMetadata, SYMMETRIC_DEFAULT, deletion_date, state};
-use super::operation::Operation;
 use super::output::{Output, epoch_if};
 use super::{arn, policy, states, tags};
 use crate::domain::algorithm::Algorithm;
+use crate::domain::error::ValueError;
 use crate::domain::key::Switch;
 use crate::domain::operation::{KeyView, Operation as Record, Snapshot};
 use crate::domain::text::{Description, Labels, Name};
 use crate::domain::time::Timestamp;
-use crate::service::error::{Missing, ServiceError};
+use crate::service::error::ServiceError;
 use crate::service::request::{CreateKey, KeyPatch};
 use serde::Serialize;
 use std::time::Duration;
 
 /// The longest description, in characters.
 const MAX_DESCRIPTION_CHARS: usize = 8192;
-const SECONDS_PER_DAY: u64 = 24 * 60 * 60;
+/// Seconds of a day.
+pub const SECONDS_PER_DAY: u64 = 24 * 60 * 60;
 /// How many days a key's deletion is pending if a request does not say.
 const DEFAULT_PENDING_WINDOW_DAYS: u64 = 30;
 
@@ -41,11 +42,10 @@ pub async fn create_key(call: &Call<'_>, input: Input) -> Result<Output, AwsErro
     if let Some(text) = input.text("Policy") {
         policy::require_default(text, call.account)?;
     }
-    let description = input.text("Description").unwrap_or_default();
     let request = CreateKey {
         folder_id: call.ctx.caller.folder_id,
         name: Name::default(),
-        description: described(call, description)?,
+        description: description(&input)?,
         labels: Labels::default(),
         tags,
         algorithm: Algorithm::Aes256Hsm,
@@ -53,9 +53,9 @@ pub async fn create_key(call: &Call<'_>, input: Input) -> Result<Output, AwsErro
         deletion_protection: false,
         idempotency: None,
     };
-    let record = call.kms.create_key(&call.ctx, request).await.map_err(|error| refused_in_folder(call, error))?;
-    let view = changed_key(call, record)?;
-    Ok(Output::of(&Described { key_metadata: KeyMetadata::of(&view, call.account) }))
+    let record = call.kms.create_key(&call.ctx, request).await.map_err(|error| call.refused_in_folder(error))?;
+    let view = changed_key(record)?;
+    Output::of(&Described { key_metadata: KeyMetadata::of(&view, call.account) })
 }
 
 /// Refuses kinds of keys that are not served. The texts name what is.
@@ -90,27 +90,17 @@ fn refuse_other_kinds(input: &Input) -> Result<(), AwsError> {
     Ok(())
 }
 
-fn described(call: &Call<'_>, text: &str) -> Result<Description, AwsError> {
-    Description::new(text.to_owned(), MAX_DESCRIPTION_CHARS).map_err(|error| call.refusal(error.into(), "*", "*"))
-}
-
-/// A refusal that is about the caller's folder. To a caller without any role its folder does not exist; here it has an
-/// account none the less.
-pub fn refused_in_folder(call: &Call<'_>, error: ServiceError) -> AwsError {
-    let error = match error {
-        ServiceError::NotFound { what: Missing::Folder, .. } => ServiceError::Denied,
-        other => other,
-    };
-    call.refusal(error, "*", "*")
+/// The member `Description`; none and an empty one are the same.
+fn description(input: &Input) -> Result<Description, AwsError> {
+    let text = input.text("Description").unwrap_or_default();
+    Ok(Description::new(text.to_owned(), MAX_DESCRIPTION_CHARS).map_err(ServiceError::from)?)
 }
 
 /// The key as it was right after a change.
-fn changed_key(call: &Call<'_>, record: Record) -> Result<Box<KeyView>, AwsError> {
+fn changed_key(record: Record) -> Result<Box<KeyView>, AwsError> {
     match record.snapshot {
         Snapshot::Key(view) => Ok(view),
-        Snapshot::Version(_) | Snapshot::Nothing => {
-            Err(call.refusal(ServiceError::Bug("a change of a key left no record of it".into()), "*", "*"))
-        }
+        Snapshot::Version(_) | Snapshot::Nothing => Err(AwsError::bug("a change of a key left no record of it")),
     }
 }
 
@@ -122,7 +112,7 @@ pub async fn describe_key(call: &Call<'_>, input: Input) -> Result<Output, AwsEr
     refuse_grant_tokens(&input)?;
     let key = call.key(&input, "KeyId", Naming::AnyOrInvalidArn).await?;
     let view = call.kms.key(&call.ctx, key.id()).await.map_err(|error| call.refused(error, &key))?;
-    Ok(Output::of(&Described { key_metadata: KeyMetadata::of(&view, key.located.account_id) }))
+    Output::of(&Described { key_metadata: KeyMetadata::of(&view, key.located.account_id) })
 }
 
 /// Refuses grant tokens: there are no grants.
@@ -165,13 +155,13 @@ pub async fn list_keys(call: &Call<'_>, input: Input) -> Result<Output, AwsError
     let listed = lists::of(call, List::Keys, folder_id.as_bytes());
     let wanted = marker::wanted(&input, listed)?;
     let found = call.kms.keys(&call.ctx, folder_id, wanted.after, wanted.limit).await;
-    let page = found.map_err(|error| refused_in_folder(call, error))?;
+    let page = found.map_err(|error| call.refused_in_folder(error))?;
     let entry = |view: KeyView| KeyListEntry {
         key_id: view.key.id.to_string(),
         key_arn: arn::of_key(&view.key.region, call.account, view.key.id),
     };
     let rest = Rest::of(listed, page.next);
-    Ok(Output::of(&Keys { keys: page.items.into_iter().map(entry).collect(), rest }))
+    Output::of(&Keys { keys: page.items.into_iter().map(entry).collect(), rest })
 }
 
 /// EnableKey.
@@ -179,9 +169,7 @@ pub async fn list_keys(call: &Call<'_>, input: Input) -> Result<Output, AwsError
 /// # Errors
 /// NotFoundException, KMSInvalidStateException.
 pub async fn enable_key(call: &Call<'_>, input: Input) -> Result<Output, AwsError> {
-    let requires = states::requires(Operation::EnableKey);
-    let patch = KeyPatch { switch: Some(Switch::Active), requires, ..KeyPatch::default() };
-    update(call, &input, patch).await
+    update(call, &input, KeyPatch { switch: Some(Switch::Active), ..KeyPatch::default() }).await
 }
 
 /// DisableKey.
@@ -189,9 +177,7 @@ pub async fn enable_key(call: &Call<'_>, input: Input) -> Result<Output, AwsErro
 /// # Errors
 /// NotFoundException, KMSInvalidStateException.
 pub async fn disable_key(call: &Call<'_>, input: Input) -> Result<Output, AwsError> {
-    let requires = states::requires(Operation::DisableKey);
-    let patch = KeyPatch { switch: Some(Switch::Inactive), requires, ..KeyPatch::default() };
-    update(call, &input, patch).await
+    update(call, &input, KeyPatch { switch: Some(Switch::Inactive), ..KeyPatch::default() }).await
 }
 
 /// UpdateKeyDescription.
@@ -199,19 +185,21 @@ pub async fn disable_key(call: &Call<'_>, input: Input) -> Result<Output, AwsErr
 /// # Errors
 /// NotFoundException, KMSInvalidStateException.
 pub async fn update_key_description(call: &Call<'_>, input: Input) -> Result<Output, AwsError> {
-    let description = described(call, input.text("Description").unwrap_or_default())?;
-    let requires = states::requires(Operation::UpdateKeyDescription);
-    let patch = KeyPatch { description: Some(description), requires, ..KeyPatch::default() };
-    update(call, &input, patch).await
+    update(call, &input, KeyPatch { description: Some(description(&input)?), ..KeyPatch::default() }).await
 }
 
-/// Changes the key that the member `KeyId` names. There is nothing to answer.
+/// Changes the key that the member `KeyId` names, if it is in the state that the operation asks for. There is nothing to
+/// answer.
 ///
 /// # Errors
-/// NotFoundException, DisabledException, KMSInvalidStateException.
+/// NotFoundException, DisabledException, KMSInvalidStateException, TagException for too many tags.
 pub async fn update(call: &Call<'_>, input: &Input, patch: KeyPatch) -> Result<Output, AwsError> {
     let key = call.key(input, "KeyId", Naming::IdOrArn).await?;
-    call.kms.update_key(&call.ctx, key.id(), patch).await.map_err(|error| call.refused(error, &key))?;
+    let patch = KeyPatch { requires: states::requires(call.operation), ..patch };
+    call.kms.update_key(&call.ctx, key.id(), patch).await.map_err(|error| match error {
+        ServiceError::Value(ValueError::TooMany { .. }) => tags::too_many(),
+        other => call.refused(other, &key),
+    })?;
     Ok(Output::Empty)
 }
 
@@ -234,13 +222,13 @@ pub async fn schedule_key_deletion(call: &Call<'_>, input: Input) -> Result<Outp
     let window = Duration::from_secs(days * SECONDS_PER_DAY);
     let key = call.key(&input, "KeyId", Naming::IdOrArn).await?;
     let deleted = call.kms.delete_key(&call.ctx, key.id(), Some(window)).await;
-    let view = changed_key(call, deleted.map_err(|error| call.refused(error, &key))?)?;
-    Ok(Output::of(&Scheduled {
+    let view = changed_key(deleted.map_err(|error| call.refused(error, &key))?)?;
+    Output::of(&Scheduled {
         deletion_date: deletion_date(&view.key),
         key_state: state(&view.key),
         pending_window_in_days: whole_days(window.max(view.key.min_destruction_wait)),
         key_id: key.arn,
-    }))
+    })
 }
 
 /// A period in days, rounded up: what lasts a little more than a day is not over after one.
@@ -273,7 +261,7 @@ pub async fn cancel_key_deletion(call: &Call<'_>, input: Input) -> Result<Output
     let key = call.key(&input, "KeyId", Naming::IdOrArn).await?;
     let restored = call.kms.restore_key(&call.ctx, key.id(), Some(Switch::Inactive)).await;
     restored.map_err(|error| call.refused(error, &key))?;
-    Ok(Output::of(&KeyArn::of(key)))
+    Output::of(&KeyArn::of(key))
 }
 
 #[cfg(test)]

@@ -14,35 +14,31 @@ pub enum Output {
     Empty,
     /// HTTP 200 with this JSON, which is wiped once it is sent.
     Body(WipedBody),
-    /// An answer without a JSON form, a mistake of ours; the text is for the log.
-    Unwritten(String),
 }
 
 impl Output {
     /// A structure with members named as on the wire; absent ones are left out by the structure.
-    #[must_use]
-    pub fn of(answer: &impl Serialize) -> Self {
-        match WipedBody::json(answer) {
-            Ok(body) => Self::Body(body),
-            Err(error) => Self::Unwritten(format!("an answer has no JSON form: {error}")),
-        }
-    }
-
-    /// As HTTP. Caches on the way must keep no answer (RFC 9111, 5.2.2.5): many hold plaintext.
     ///
     /// # Errors
-    /// KMSInternalException for an answer that could not be written.
-    pub fn into_response(self) -> Result<Response, AwsError> {
+    /// KMSInternalException for a structure without a JSON form.
+    pub fn of(answer: &impl Serialize) -> Result<Self, AwsError> {
+        let bug = |error| AwsError::bug(format!("an answer has no JSON form: {error}"));
+        WipedBody::json(answer).map(Self::Body).map_err(bug)
+    }
+}
+
+impl IntoResponse for Output {
+    /// Caches on the way must keep no answer (RFC 9111, 5.2.2.5): many hold plaintext.
+    fn into_response(self) -> Response {
         let body = match self {
             Self::Empty => Body::empty(),
             Self::Body(body) => Body::from(body),
-            Self::Unwritten(cause) => return Err(AwsError::bug(cause)),
         };
         let mut response = body.into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        Ok(response)
+        response
     }
 }
 
@@ -80,7 +76,7 @@ mod tests {
     }
 
     async fn body_of(output: Output) -> (Response<()>, String) {
-        let (head, body) = output.into_response().unwrap().into_parts();
+        let (head, body) = output.into_response().into_parts();
         let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
         (Response::from_parts(head, ()), String::from_utf8(body.to_vec()).unwrap())
     }
@@ -88,9 +84,10 @@ mod tests {
     #[tokio::test]
     async fn times_are_numbers_of_seconds_with_milliseconds() {
         let at = |micros| Timestamp::from_micros(micros);
-        let (_, body) = body_of(Output::of(&Answer { at: at(1_790_312_384_592_999), until: None })).await;
+        let (_, body) = body_of(Output::of(&Answer { at: at(1_790_312_384_592_999), until: None }).unwrap()).await;
         assert_eq!(body, r#"{"at":1790312384.592}"#);
-        let (_, body) = body_of(Output::of(&Answer { at: at(0), until: Some(at(253_402_128_000_000_000)) })).await;
+        let answer = Answer { at: at(0), until: Some(at(253_402_128_000_000_000)) };
+        let (_, body) = body_of(Output::of(&answer).unwrap()).await;
         assert_eq!(body, r#"{"at":0.0,"until":253402128000.0}"#);
     }
 
@@ -105,8 +102,8 @@ mod tests {
     #[test]
     fn an_answer_without_a_json_form_is_a_mistake_of_ours() {
         let refused: std::collections::BTreeMap<Vec<u8>, u8> = [(vec![1], 1)].into();
-        let error = Output::of(&refused).into_response().unwrap_err();
-        assert_eq!((error.status.as_u16(), error.message.as_str()), (500, "internal error"));
+        let error = Output::of(&refused).err().unwrap();
+        assert_eq!((error.code.status().as_u16(), error.message.as_str()), (500, "internal error"));
         assert!(error.cause().is_some_and(|cause| cause.contains("JSON form")));
     }
 }

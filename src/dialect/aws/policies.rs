@@ -35,7 +35,7 @@ pub async fn get_key_policy(call: &Call<'_>, input: Input) -> Result<Output, Aws
     require_default_name(&input)?;
     let key = call.key(&input, "KeyId", Naming::IdOrArn).await?;
     call.kms.key(&call.ctx, key.id()).await.map_err(|error| call.refused(error, &key))?;
-    Ok(Output::of(&Policy { policy: policy::default_of(key.located.account_id), policy_name: DEFAULT }))
+    Output::of(&Policy { policy: policy::default_of(key.located.account_id), policy_name: DEFAULT })
 }
 
 /// PutKeyPolicy of the default policy, which changes nothing. Whether it is that one is told only to who may set
@@ -69,5 +69,5 @@ pub async fn list_key_policies(call: &Call<'_>, input: Input) -> Result<Output, 
     let key = call.key(&input, "KeyId", Naming::IdOrArn).await?;
     call.kms.key(&call.ctx, key.id()).await.map_err(|error| call.refused(error, &key))?;
     let rest = Rest::of(lists::of(call, List::Policies, key.id().as_bytes()), None);
-    Ok(Output::of(&PolicyNames { policy_names: [DEFAULT], rest }))
+    Output::of(&PolicyNames { policy_names: [DEFAULT], rest })
 }

@@ -6,10 +6,9 @@
 //! it.
 
 use super::error::{AwsError, Code};
+use crate::dialect::unambiguous::Unambiguous;
 use crate::domain::id::AccountId;
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
-use std::collections::BTreeMap;
-use std::fmt;
+use serde_json::{Map, Value};
 
 const VERSION: &str = "2012-10-17";
 const ID: &str = "key-default-1";
@@ -50,7 +49,7 @@ pub fn require_default(text: &str, account: AccountId) -> Result<(), AwsError> {
 
 /// A policy that is well-formed.
 #[derive(Debug)]
-pub struct Policy(BTreeMap<String, Json>);
+pub struct Policy(Map<String, Value>);
 
 /// Reads a policy.
 ///
@@ -58,16 +57,18 @@ pub struct Policy(BTreeMap<String, Json>);
 /// MalformedPolicyDocumentException for what is no JSON, has a member twice, or lacks what every policy has.
 pub fn parse(text: &str) -> Result<Policy, AwsError> {
     let malformed = |why: &str| AwsError::new(Code::MalformedPolicyDocument, why);
-    let Ok(Json::Object(policy)) = serde_json::from_str(text) else {
+    // Of two Effects, who knows which is meant.
+    let json = serde_json::from_str::<Unambiguous>(text).and_then(|_| serde_json::from_str(text));
+    let Ok(Value::Object(policy)) = json else {
         return Err(malformed("The policy is not a JSON object, or has a member twice."));
     };
-    if let Some(Json::Text(version)) = policy.get("Version")
+    if let Some(Value::String(version)) = policy.get("Version")
         && ![VERSION, "2008-10-17"].contains(&version.as_str())
     {
         return Err(malformed("The policy's Version must be 2012-10-17 or 2008-10-17."));
     }
-    let statements = policy.get("Statement").map(Json::many).unwrap_or_default();
-    if statements.is_empty() || !statements.iter().all(|statement| is_statement(statement)) {
+    let statements = policy.get("Statement").map(many).unwrap_or_default();
+    if statements.is_empty() || !statements.iter().all(is_statement) {
         return Err(malformed(
             "The policy must have statements, each with Effect, Principal or NotPrincipal, Action or NotAction, and \
              Resource or NotResource.",
@@ -76,10 +77,10 @@ pub fn parse(text: &str) -> Result<Policy, AwsError> {
     Ok(Policy(policy))
 }
 
-fn is_statement(json: &Json) -> bool {
-    let Json::Object(statement) = json else { return false };
+fn is_statement(json: &Value) -> bool {
+    let Value::Object(statement) = json else { return false };
     let one_of = |names: [&str; 2]| names.iter().filter(|name| statement.contains_key(**name)).count() == 1;
-    let effect = statement.get("Effect").and_then(Json::text);
+    let effect = statement.get("Effect").and_then(Value::as_str);
     matches!(effect, Some("Allow" | "Deny"))
         && one_of(["Principal", "NotPrincipal"])
         && one_of(["Action", "NotAction"])
@@ -102,125 +103,45 @@ impl Policy {
     }
 
     fn is_default(&self, account: AccountId) -> bool {
-        let version = self.0.get("Version").and_then(Json::text);
+        let version = self.0.get("Version").and_then(Value::as_str);
         version == Some(VERSION)
             && only(&self.0, &["Version", "Id", "Statement"])
-            && self.0.get("Id").is_none_or(|id| id.text() == Some(ID))
-            && match self.0.get("Statement").map(Json::many).unwrap_or_default().as_slice() {
-                [Json::Object(statement)] => is_default_statement(statement, account),
+            && self.0.get("Id").is_none_or(|id| id.as_str() == Some(ID))
+            && match self.0.get("Statement").map(many).unwrap_or_default() {
+                [Value::Object(statement)] => is_default_statement(statement, account),
                 _ => false,
             }
     }
 }
 
-fn is_default_statement(statement: &BTreeMap<String, Json>, account: AccountId) -> bool {
-    let says = |name: &str, what: &str| statement.get(name).and_then(Json::one) == Some(what);
+fn is_default_statement(statement: &Map<String, Value>, account: AccountId) -> bool {
+    let says = |name: &str, what: &str| statement.get(name).and_then(one) == Some(what);
     let principal = match statement.get("Principal") {
-        Some(Json::Object(principal)) if only(principal, &["AWS"]) => principal.get("AWS").and_then(Json::one),
+        Some(Value::Object(principal)) if only(principal, &["AWS"]) => principal.get("AWS").and_then(one),
         _ => None,
     };
     only(statement, &["Sid", "Effect", "Principal", "Action", "Resource"])
-        && statement.get("Sid").is_none_or(|sid| sid.text() == Some(SID))
-        && statement.get("Effect").and_then(Json::text) == Some("Allow")
-        && principal.is_some_and(|one| one == root(account) || one == account.to_string())
+        && statement.get("Sid").is_none_or(|sid| sid.as_str() == Some(SID))
+        && statement.get("Effect").and_then(Value::as_str) == Some("Allow")
+        && principal.is_some_and(|given| given == root(account) || given == account.to_string())
         && says("Action", "kms:*")
         && says("Resource", "*")
 }
 
-fn only(object: &BTreeMap<String, Json>, names: &[&str]) -> bool {
+fn only(object: &Map<String, Value>, names: &[&str]) -> bool {
     object.keys().all(|name| names.contains(&name.as_str()))
 }
 
-/// JSON in which no object has a member twice: of two Effects, who knows which is meant. What is neither text, list nor
-/// object is in no policy that is compared further.
-#[derive(Debug)]
-enum Json {
-    Text(String),
-    List(Vec<Json>),
-    Object(BTreeMap<String, Json>),
-    Other,
+/// One value may stand without a list.
+fn many(json: &Value) -> &[Value] {
+    json.as_array().map_or(std::slice::from_ref(json), Vec::as_slice)
 }
 
-impl Json {
-    fn text(&self) -> Option<&str> {
-        match self {
-            Self::Text(text) => Some(text),
-            _ => None,
-        }
-    }
-
-    /// One value may stand without a list.
-    fn many(&self) -> Vec<&Self> {
-        match self {
-            Self::List(items) => items.iter().collect(),
-            other => vec![other],
-        }
-    }
-
-    /// The only text, or that of a list of one.
-    fn one(&self) -> Option<&str> {
-        match self.many().as_slice() {
-            [one] => one.text(),
-            _ => None,
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Json {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(JsonVisitor)
-    }
-}
-
-struct JsonVisitor;
-
-impl<'de> Visitor<'de> for JsonVisitor {
-    type Value = Json;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("JSON")
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Json, E> {
-        Ok(Json::Text(text.to_owned()))
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<Json, E> {
-        Ok(Json::Other)
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<Json, E> {
-        Ok(Json::Other)
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<Json, E> {
-        Ok(Json::Other)
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Json, E> {
-        Ok(Json::Other)
-    }
-
-    fn visit_unit<E>(self) -> Result<Json, E> {
-        Ok(Json::Other)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Json, A::Error> {
-        let mut items = Vec::new();
-        while let Some(item) = list.next_element()? {
-            items.push(item);
-        }
-        Ok(Json::List(items))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Json, A::Error> {
-        let mut members = BTreeMap::new();
-        while let Some((name, value)) = map.next_entry::<String, Json>()? {
-            if members.insert(name, value).is_some() {
-                return Err(A::Error::custom("a member is there twice"));
-            }
-        }
-        Ok(Json::Object(members))
+/// The only text, or that of a list of one.
+fn one(json: &Value) -> Option<&str> {
+    match many(json) {
+        [one] => one.as_str(),
+        _ => None,
     }
 }
 

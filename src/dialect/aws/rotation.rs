@@ -3,13 +3,11 @@
 use super::call::{Call, Naming};
 use super::error::AwsError;
 use super::input::Input;
-use super::keys::{KeyArn, update, whole_days};
+use super::keys::{KeyArn, SECONDS_PER_DAY, update, whole_days};
 use super::lists::{self, Rest};
 use super::marker::List;
 use super::metadata::material_id;
-use super::operation::Operation;
 use super::output::{Output, epoch_if};
-use super::states;
 use crate::domain::key::KeyState;
 use crate::domain::operation::{KeyView, VersionView};
 use crate::domain::time::Timestamp;
@@ -18,7 +16,6 @@ use crate::service::request::{KeyPatch, OnDemandRules};
 use serde::Serialize;
 use std::time::Duration;
 
-const SECONDS_PER_DAY: u64 = 24 * 60 * 60;
 /// The rotation period if a request names none.
 const DEFAULT_PERIOD_DAYS: u64 = 365;
 /// Most rotations on demand of one key, and how long before the scheduled rotation none is made (RotateKeyOnDemand).
@@ -34,8 +31,7 @@ const FIRST_VERSION: u32 = 1;
 pub async fn enable_key_rotation(call: &Call<'_>, input: Input) -> Result<Output, AwsError> {
     let days = input.int("RotationPeriodInDays").map_or(DEFAULT_PERIOD_DAYS, i64::unsigned_abs);
     let period = Duration::from_secs(days.saturating_mul(SECONDS_PER_DAY));
-    let requires = states::requires(Operation::EnableKeyRotation);
-    update(call, &input, KeyPatch { rotation_period: Some(Some(period)), requires, ..KeyPatch::default() }).await
+    update(call, &input, KeyPatch { rotation_period: Some(Some(period)), ..KeyPatch::default() }).await
 }
 
 /// DisableKeyRotation.
@@ -43,8 +39,7 @@ pub async fn enable_key_rotation(call: &Call<'_>, input: Input) -> Result<Output
 /// # Errors
 /// NotFoundException, DisabledException, KMSInvalidStateException.
 pub async fn disable_key_rotation(call: &Call<'_>, input: Input) -> Result<Output, AwsError> {
-    let requires = states::requires(Operation::DisableKeyRotation);
-    update(call, &input, KeyPatch { rotation_period: Some(None), requires, ..KeyPatch::default() }).await
+    update(call, &input, KeyPatch { rotation_period: Some(None), ..KeyPatch::default() }).await
 }
 
 #[derive(Serialize)]
@@ -82,7 +77,7 @@ impl RotationStatus {
 pub async fn get_key_rotation_status(call: &Call<'_>, input: Input) -> Result<Output, AwsError> {
     let key = call.key(&input, "KeyId", Naming::IdOrArn).await?;
     let view = call.kms.key(&call.ctx, key.id()).await.map_err(|error| call.refused(error, &key))?;
-    Ok(Output::of(&RotationStatus::of(&view, key.arn)))
+    Output::of(&RotationStatus::of(&view, key.arn))
 }
 
 /// RotateKeyOnDemand.
@@ -92,7 +87,7 @@ pub async fn get_key_rotation_status(call: &Call<'_>, input: Input) -> Result<Ou
 pub async fn rotate_key_on_demand(call: &Call<'_>, input: Input) -> Result<Output, AwsError> {
     let key = call.key(&input, "KeyId", Naming::IdOrArn).await?;
     call.kms.rotate_key(&call.ctx, key.id(), ON_DEMAND).await.map_err(|error| call.refused(error, &key))?;
-    Ok(Output::of(&KeyArn::of(key)))
+    Output::of(&KeyArn::of(key))
 }
 
 #[derive(Serialize)]
@@ -146,5 +141,5 @@ pub async fn list_key_rotations(call: &Call<'_>, input: Input) -> Result<Output,
     let page = found.map_err(|error| call.refused(error, &key))?;
     let rest = Rest::of(lists::of(call, List::Rotations, key.id().as_bytes()), page.next);
     let rotations = page.items.iter().map(|view| RotationsListEntry::of(view, &key.arn)).collect();
-    Ok(Output::of(&Rotations { rotations, rest }))
+    Output::of(&Rotations { rotations, rest })
 }

@@ -1,7 +1,6 @@
-//! What each operation takes: one table of members, with types, lengths, ranges, patterns and names, as the service model
-//! of 2014-11-01 has them. Where the documented rule is narrower than the model's shape, the rule stands here.
-
-use super::operation::Operation;
+//! Tables of members, with types, lengths, ranges, patterns and names, as the service model of 2014-11-01 has them. Where
+//! the documented rule is narrower than the model's shape, the rule stands here. [`dispatch`](super::dispatch) says which
+//! operation takes which.
 
 /// A member of a structure.
 #[derive(Debug, Clone, Copy)]
@@ -213,10 +212,10 @@ const POLICY_NAME: Member = optional("PolicyName", matching(1, 128, r"[\w]+", is
 /// A tag.
 pub const TAG: &[Member] = &[required("TagKey", Shape::Text(TAG_KEY)), required("TagValue", text(0, 256))];
 
-// ---- operations
+// ---- operations: `dispatch` says which takes which
 
-const ONLY_KEY_ID: &[Member] = &[KEY_ID];
-const CREATE_KEY: &[Member] = &[
+pub(super) const ONLY_KEY_ID: &[Member] = &[KEY_ID];
+pub(super) const CREATE_KEY: &[Member] = &[
     optional("Policy", POLICY),
     optional("Description", text(0, 8192)),
     optional("KeyUsage", Shape::Name(KEY_USAGES)),
@@ -229,20 +228,22 @@ const CREATE_KEY: &[Member] = &[
     optional("MultiRegion", Shape::Flag),
     optional("XksKeyId", matching(1, 128, "^[a-zA-Z0-9-_.]+$", is_external_id_char)),
 ];
-const DESCRIBE_KEY: &[Member] = &[KEY_ID, GRANT_TOKENS];
-const LIST_KEYS: &[Member] = &[
+pub(super) const DESCRIBE_KEY: &[Member] = &[KEY_ID, GRANT_TOKENS];
+pub(super) const LIST_KEYS: &[Member] = &[
     LIMIT,
     MARKER,
     optional("ResourceOwners", Shape::Texts { min: 1, max: 2, item: Item::Name(RESOURCE_OWNER_NAMES) }),
 ];
 /// The model's shape is 1..365; the documented and enforced window is 7..30 days.
-const SCHEDULE_KEY_DELETION: &[Member] = &[KEY_ID, optional("PendingWindowInDays", Shape::Int { min: 7, max: 30 })];
-const UPDATE_KEY_DESCRIPTION: &[Member] = &[KEY_ID, required("Description", text(0, 8192))];
-const ENABLE_KEY_ROTATION: &[Member] = &[KEY_ID, optional("RotationPeriodInDays", Shape::Int { min: 90, max: 2560 })];
-const LIST_KEY_ROTATIONS: &[Member] =
+pub(super) const SCHEDULE_KEY_DELETION: &[Member] =
+    &[KEY_ID, optional("PendingWindowInDays", Shape::Int { min: 7, max: 30 })];
+pub(super) const UPDATE_KEY_DESCRIPTION: &[Member] = &[KEY_ID, required("Description", text(0, 8192))];
+pub(super) const ENABLE_KEY_ROTATION: &[Member] =
+    &[KEY_ID, optional("RotationPeriodInDays", Shape::Int { min: 90, max: 2560 })];
+pub(super) const LIST_KEY_ROTATIONS: &[Member] =
     &[KEY_ID, optional("IncludeKeyMaterial", Shape::Name(INCLUDED_MATERIAL)), LIMIT, MARKER];
-const LIST_OF_KEY: &[Member] = &[KEY_ID, LIMIT, MARKER];
-const ENCRYPT: &[Member] = &[
+pub(super) const LIST_OF_KEY: &[Member] = &[KEY_ID, LIMIT, MARKER];
+pub(super) const ENCRYPT: &[Member] = &[
     KEY_ID,
     required("Plaintext", Shape::Blob { min: 1, max: 4096 }),
     ENCRYPTION_CONTEXT,
@@ -251,7 +252,7 @@ const ENCRYPT: &[Member] = &[
     DRY_RUN,
 ];
 /// The ciphertext may be absent in a dry run that ignores it.
-const DECRYPT: &[Member] = &[
+pub(super) const DECRYPT: &[Member] = &[
     optional("CiphertextBlob", CIPHERTEXT),
     ENCRYPTION_CONTEXT,
     GRANT_TOKENS,
@@ -261,7 +262,7 @@ const DECRYPT: &[Member] = &[
     DRY_RUN,
     DRY_RUN_MODIFIERS,
 ];
-const RE_ENCRYPT: &[Member] = &[
+pub(super) const RE_ENCRYPT: &[Member] = &[
     optional("CiphertextBlob", CIPHERTEXT),
     optional("SourceEncryptionContext", Shape::Map),
     optional("SourceKeyId", KEY_NAME),
@@ -273,80 +274,37 @@ const RE_ENCRYPT: &[Member] = &[
     DRY_RUN,
     DRY_RUN_MODIFIERS,
 ];
-const GENERATE_DATA_KEY: &[Member] =
+pub(super) const GENERATE_DATA_KEY: &[Member] =
     &[KEY_ID, ENCRYPTION_CONTEXT, NUMBER_OF_BYTES, DATA_KEY_SPEC, GRANT_TOKENS, RECIPIENT, DRY_RUN];
-const GENERATE_DATA_KEY_WITHOUT_PLAINTEXT: &[Member] =
+pub(super) const GENERATE_DATA_KEY_WITHOUT_PLAINTEXT: &[Member] =
     &[KEY_ID, ENCRYPTION_CONTEXT, DATA_KEY_SPEC, NUMBER_OF_BYTES, GRANT_TOKENS, DRY_RUN];
-const GENERATE_DATA_KEY_PAIR: &[Member] =
+pub(super) const GENERATE_DATA_KEY_PAIR: &[Member] =
     &[ENCRYPTION_CONTEXT, KEY_ID, KEY_PAIR_SPEC, GRANT_TOKENS, RECIPIENT, DRY_RUN];
-const GENERATE_DATA_KEY_PAIR_WITHOUT_PLAINTEXT: &[Member] =
+pub(super) const GENERATE_DATA_KEY_PAIR_WITHOUT_PLAINTEXT: &[Member] =
     &[ENCRYPTION_CONTEXT, KEY_ID, KEY_PAIR_SPEC, GRANT_TOKENS, DRY_RUN];
-const GENERATE_RANDOM: &[Member] = &[NUMBER_OF_BYTES, CUSTOM_KEY_STORE_ID, RECIPIENT];
-const ALIAS_AND_TARGET: &[Member] = &[required("AliasName", ALIAS_NAME), required("TargetKeyId", KEY_NAME)];
-const DELETE_ALIAS: &[Member] = &[required("AliasName", ALIAS_NAME)];
-const LIST_ALIASES: &[Member] = &[optional("KeyId", KEY_NAME), LIMIT, MARKER];
-const TAG_RESOURCE: &[Member] = &[KEY_ID, required("Tags", Shape::Tags)];
-const UNTAG_RESOURCE: &[Member] =
+pub(super) const GENERATE_RANDOM: &[Member] = &[NUMBER_OF_BYTES, CUSTOM_KEY_STORE_ID, RECIPIENT];
+pub(super) const ALIAS_AND_TARGET: &[Member] = &[required("AliasName", ALIAS_NAME), required("TargetKeyId", KEY_NAME)];
+pub(super) const DELETE_ALIAS: &[Member] = &[required("AliasName", ALIAS_NAME)];
+pub(super) const LIST_ALIASES: &[Member] = &[optional("KeyId", KEY_NAME), LIMIT, MARKER];
+pub(super) const TAG_RESOURCE: &[Member] = &[KEY_ID, required("Tags", Shape::Tags)];
+pub(super) const UNTAG_RESOURCE: &[Member] =
     &[KEY_ID, required("TagKeys", Shape::Texts { min: 0, max: usize::MAX, item: Item::Text(TAG_KEY) })];
-const GET_KEY_POLICY: &[Member] = &[KEY_ID, POLICY_NAME];
-const PUT_KEY_POLICY: &[Member] = &[KEY_ID, POLICY_NAME, required("Policy", POLICY), SKIP_LOCKOUT_CHECK];
-
-/// The members that an operation takes; none for operations that are not served.
-#[must_use]
-pub const fn of(operation: Operation) -> &'static [Member] {
-    use Operation as O;
-    match operation {
-        O::CancelKeyDeletion
-        | O::DisableKey
-        | O::DisableKeyRotation
-        | O::EnableKey
-        | O::GetKeyRotationStatus
-        | O::RotateKeyOnDemand => ONLY_KEY_ID,
-        O::CreateAlias | O::UpdateAlias => ALIAS_AND_TARGET,
-        O::CreateKey => CREATE_KEY,
-        O::Decrypt => DECRYPT,
-        O::DeleteAlias => DELETE_ALIAS,
-        O::DescribeKey => DESCRIBE_KEY,
-        O::EnableKeyRotation => ENABLE_KEY_ROTATION,
-        O::Encrypt => ENCRYPT,
-        O::GenerateDataKey => GENERATE_DATA_KEY,
-        O::GenerateDataKeyPair => GENERATE_DATA_KEY_PAIR,
-        O::GenerateDataKeyPairWithoutPlaintext => GENERATE_DATA_KEY_PAIR_WITHOUT_PLAINTEXT,
-        O::GenerateDataKeyWithoutPlaintext => GENERATE_DATA_KEY_WITHOUT_PLAINTEXT,
-        O::GenerateRandom => GENERATE_RANDOM,
-        O::GetKeyPolicy => GET_KEY_POLICY,
-        O::ListAliases => LIST_ALIASES,
-        O::ListKeyPolicies | O::ListResourceTags => LIST_OF_KEY,
-        O::ListKeyRotations => LIST_KEY_ROTATIONS,
-        O::ListKeys => LIST_KEYS,
-        O::PutKeyPolicy => PUT_KEY_POLICY,
-        O::ReEncrypt => RE_ENCRYPT,
-        O::ScheduleKeyDeletion => SCHEDULE_KEY_DELETION,
-        O::TagResource => TAG_RESOURCE,
-        O::UntagResource => UNTAG_RESOURCE,
-        O::UpdateKeyDescription => UPDATE_KEY_DESCRIPTION,
-        _ => &[],
-    }
-}
+pub(super) const GET_KEY_POLICY: &[Member] = &[KEY_ID, POLICY_NAME];
+pub(super) const PUT_KEY_POLICY: &[Member] = &[KEY_ID, POLICY_NAME, required("Policy", POLICY), SKIP_LOCKOUT_CHECK];
 
 #[cfg(test)]
 mod tests {
-    use super::super::dispatch::is_served;
+    use super::super::dispatch::members;
+    use super::super::operation::Operation;
     use super::*;
     use std::collections::BTreeSet;
 
     #[test]
-    fn every_served_operation_has_a_table_and_no_other_has_one() {
-        for operation in Operation::ALL {
-            assert_eq!(of(*operation).is_empty(), !is_served(*operation), "{operation:?}");
-        }
-    }
-
-    #[test]
     fn names_of_a_table_differ() {
-        for operation in Operation::ALL {
-            let names: BTreeSet<&str> = of(*operation).iter().map(|member| member.name).collect();
-            assert_eq!(names.len(), of(*operation).len(), "{operation:?}");
+        let served = |operation: &Operation| Some((*operation, members(*operation)?));
+        for (operation, table) in Operation::ALL.iter().filter_map(served) {
+            let names: BTreeSet<&str> = table.iter().map(|member| member.name).collect();
+            assert_eq!(names.len(), table.len(), "{operation:?}");
             assert!(names.len() < 32, "the reader counts in 32 bits");
         }
     }

@@ -3,22 +3,53 @@
 //! A ciphertext that does not fit the named key is told only to who may decrypt with that key; and a key that only the
 //! ciphertext names is not told from one that does not exist.
 
-use super::arn;
 use super::call::{Call, NamedKey, Naming};
+use super::crypto::context;
 use super::error::{AwsError, Code};
-use super::input::missing;
+use super::input::{Input, missing};
+use crate::domain::context::EncryptionContext;
 use crate::domain::envelope::Envelope;
 use crate::domain::id::KeyId;
 use crate::service::error::{Missing, ServiceError};
-use crate::service::request::{DryDecrypt, DryRun, KeyName};
+use crate::service::request::{Decrypt, DryDecrypt, DryRun, KeyName};
 
-/// A key that is to decrypt, and what is wrong with the ciphertext.
+/// What a request says of the ciphertext that is to be decrypted.
+pub struct Wanted {
+    /// What it calls the key.
+    given: Option<String>,
+    ciphertext: Option<Vec<u8>>,
+    context: EncryptionContext,
+    /// Whether it is a dry run that does not look at the ciphertext.
+    ignores_ciphertext: bool,
+}
+
+impl Wanted {
+    /// Takes it out of a request, in which these members hold the key and the context.
+    ///
+    /// # Errors
+    /// ValidationException if the ciphertext is to be ignored, and the request is no dry run; and without a ciphertext,
+    /// unless it is ignored and the key is named.
+    pub fn read(input: &mut Input, key: &str, context_member: &str) -> Result<Self, AwsError> {
+        let ignores_ciphertext = input.texts("DryRunModifiers").iter().any(|modifier| modifier == "IGNORE_CIPHERTEXT");
+        if ignores_ciphertext && !input.flag("DryRun") {
+            return Err(AwsError::new(Code::Validation, "DryRunModifiers can be specified with DryRun only."));
+        }
+        let given = input.text(key).map(str::to_owned);
+        let ciphertext = input.take_blob("CiphertextBlob").map(|mut bytes| std::mem::take(&mut *bytes));
+        if ciphertext.is_none() && (given.is_none() || !ignores_ciphertext) {
+            return Err(missing("CiphertextBlob"));
+        }
+        Ok(Self { given, ciphertext, context: context(input, context_member), ignores_ciphertext })
+    }
+}
+
+/// A key that is to decrypt.
 pub struct Source {
     /// The key.
     pub key: NamedKey,
     /// Whether only the ciphertext names it.
     implied: bool,
-    misfit: Option<Misfit>,
+    ignores_ciphertext: bool,
 }
 
 /// Why a key cannot decrypt a ciphertext, whatever its state.
@@ -42,50 +73,43 @@ impl Misfit {
     }
 
     fn of(ciphertext: &[u8], key_id: KeyId) -> Option<Self> {
-        match Envelope::parse(ciphertext) {
+        match Envelope::header_of(ciphertext) {
             Err(_) => Some(Self::NoCiphertext),
-            Ok(envelope) if envelope.header.key_id != key_id => Some(Self::OtherKey),
+            Ok(header) if header.key_id != key_id => Some(Self::OtherKey),
             Ok(_) => None,
         }
     }
 }
 
 impl Source {
-    /// Finds the key. `given` is what the request calls it. A request without ciphertext must name the key.
+    /// Finds the key, and what to ask the core for. What is wrong with the ciphertext is told to who may decrypt with it.
     ///
     /// # Errors
     /// NotFoundException for the key that the request names, AccessDeniedException for the one that only the ciphertext
-    /// names, InvalidCiphertextException if it names none, ValidationException without both.
-    pub async fn find(call: &Call<'_>, given: Option<&str>, ciphertext: Option<&[u8]>) -> Result<Self, AwsError> {
-        if let Some(given) = given {
-            let key = call.key_named(given, Naming::Any).await?;
-            let misfit = Misfit::of(ciphertext.unwrap_or_default(), key.id());
-            return Ok(Self { key, implied: false, misfit });
+    /// names, InvalidCiphertextException, IncorrectKeyException, and what refuses the key itself.
+    pub async fn find(call: &Call<'_>, wanted: Wanted) -> Result<(Self, Decrypt), AwsError> {
+        let Wanted { given, ciphertext, context, ignores_ciphertext } = wanted;
+        let ciphertext = ciphertext.unwrap_or_default();
+        let source = match given {
+            Some(given) => {
+                let key = call.key_named(&given, Naming::Any).await?;
+                Self { key, implied: false, ignores_ciphertext }
+            }
+            None => Self { key: implied_key(call, &ciphertext).await?, implied: true, ignores_ciphertext },
+        };
+        if !ignores_ciphertext && let Some(misfit) = Misfit::of(&ciphertext, source.key.id()) {
+            let request = DryRun { decrypt: Some(DryDecrypt::Key(source.key.id())), encrypt: None };
+            call.kms.dry_run(&call.ctx, request).await.map_err(|error| source.refused(call, error))?;
+            return Err(misfit.error());
         }
-        let ciphertext = ciphertext.ok_or_else(missing_ciphertext)?;
-        let envelope = Envelope::parse(ciphertext).map_err(|_| Misfit::NoCiphertext.error())?;
-        let name = KeyName::Anywhere(envelope.header.key_id);
-        let located = call.kms.locate(&call.ctx, &name).await.map_err(|error| implied_refusal(call, error, "*"))?;
-        let arn = arn::of_key(call.region(), located.account_id, located.key_id);
-        let key = NamedKey { located, given: arn.clone(), arn };
-        Ok(Self { key, implied: true, misfit: None })
+        let request = Decrypt { key_id: source.key.id(), context, ciphertext };
+        Ok((source, request))
     }
 
-    /// The source of a dry run that does not look at ciphertexts.
+    /// What a dry run asks the core for.
     #[must_use]
-    pub fn whatever_the_ciphertext(self) -> Self {
-        Self { misfit: None, ..self }
-    }
-
-    /// What is wrong with the ciphertext, for who may decrypt with the key.
-    ///
-    /// # Errors
-    /// What refuses the key itself.
-    pub async fn fault(&self, call: &Call<'_>) -> Result<Option<AwsError>, AwsError> {
-        let Some(misfit) = self.misfit else { return Ok(None) };
-        let request = DryRun { decrypt: Some(DryDecrypt::Key(self.key.id())), encrypt: None };
-        call.kms.dry_run(&call.ctx, request).await.map_err(|error| self.refused(call, error))?;
-        Ok(Some(misfit.error()))
+    pub fn dry(&self, request: Decrypt) -> DryDecrypt {
+        if self.ignores_ciphertext { DryDecrypt::Key(request.key_id) } else { DryDecrypt::Ciphertext(request) }
     }
 
     /// A refusal of the core that is about this key.
@@ -93,6 +117,14 @@ impl Source {
     pub fn refused(&self, call: &Call<'_>, error: ServiceError) -> AwsError {
         if self.implied { implied_refusal(call, error, &self.key.arn) } else { call.refused(error, &self.key) }
     }
+}
+
+/// The key that a ciphertext names.
+async fn implied_key(call: &Call<'_>, ciphertext: &[u8]) -> Result<NamedKey, AwsError> {
+    let header = Envelope::header_of(ciphertext).map_err(|_| Misfit::NoCiphertext.error())?;
+    let name = KeyName::Anywhere(header.key_id);
+    let located = call.kms.locate(&call.ctx, &name).await.map_err(|error| implied_refusal(call, error, "*"))?;
+    Ok(call.key_at(located, name))
 }
 
 /// A refusal of a key that only the ciphertext names.
@@ -107,23 +139,9 @@ fn implied_refusal(call: &Call<'_>, error: ServiceError, arn: &str) -> AwsError 
     }
 }
 
-/// Refuses a request without ciphertext, unless it is a dry run that does not look at it and names the key.
-///
-/// # Errors
-/// ValidationException.
-pub fn require_ciphertext(given: Option<&str>, ciphertext: Option<&[u8]>, ignored: bool) -> Result<(), AwsError> {
-    match ciphertext {
-        None if given.is_none() || !ignored => Err(missing_ciphertext()),
-        _ => Ok(()),
-    }
-}
-
-fn missing_ciphertext() -> AwsError {
-    missing("CiphertextBlob")
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::shapes::DECRYPT;
     use super::*;
     use crate::domain::envelope::{Header, Suite};
     use crate::domain::id::MaterialId;
@@ -147,11 +165,17 @@ mod tests {
     }
 
     #[test]
-    fn a_ciphertext_is_left_out_only_where_it_is_ignored_and_the_key_is_named() {
-        assert!(require_ciphertext(None, Some(b"x"), false).is_ok());
-        assert!(require_ciphertext(Some("k"), None, true).is_ok());
-        for (given, ignored) in [(None, true), (None, false), (Some("k"), false)] {
-            assert_eq!(require_ciphertext(given, None, ignored).unwrap_err().code, Code::Validation);
+    fn a_ciphertext_is_left_out_only_in_a_dry_run_that_ignores_it_and_names_the_key() {
+        let read = |body: &str| {
+            let mut input = Input::read(DECRYPT, body.as_bytes()).unwrap();
+            Wanted::read(&mut input, "KeyId", "EncryptionContext")
+        };
+        let ignored = r#""DryRun":true,"DryRunModifiers":["IGNORE_CIPHERTEXT"]"#;
+        assert!(read(r#"{"CiphertextBlob":"eA=="}"#).is_ok());
+        assert!(read(&format!(r#"{{"KeyId":"k",{ignored}}}"#)).is_ok());
+        let not_dry = r#"{"CiphertextBlob":"eA==","KeyId":"k","DryRunModifiers":["IGNORE_CIPHERTEXT"]}"#;
+        for body in ["{}", r#"{"KeyId":"k"}"#, r#"{"KeyId":"k","DryRun":true}"#, &format!("{{{ignored}}}"), not_dry] {
+            assert_eq!(read(body).err().unwrap().code, Code::Validation, "{body}");
         }
     }
 

@@ -3,21 +3,16 @@
 use super::call::{Call, Naming};
 use super::error::{AwsError, Code};
 use super::input::Input;
+use super::keys::update;
 use super::lists::{self, Rest};
 use super::marker::{List, Wanted};
-use super::operation::Operation;
 use super::output::Output;
-use super::states;
-use crate::domain::error::ValueError;
-use crate::service::error::ServiceError;
+use crate::domain::key::MAX_TAGS;
 use crate::service::ports::Cursor;
 use crate::service::request::{KeyPatch, TagChange};
 use aws_lc_rs::digest;
 use serde::Serialize;
 use std::collections::BTreeMap;
-
-/// Most tags of a key.
-const MAX_TAGS: usize = 50;
 
 /// Tags of a request as a set. Lengths are checked by the table of the operation.
 ///
@@ -39,7 +34,9 @@ pub fn checked(tags: &[(String, String)]) -> Result<BTreeMap<String, String>, Aw
     Ok(set)
 }
 
-fn too_many() -> AwsError {
+/// Refuses more tags than a key may have.
+#[must_use]
+pub fn too_many() -> AwsError {
     AwsError::new(Code::Tag, format!("Too many tags: a key has at most {MAX_TAGS}"))
 }
 
@@ -49,7 +46,7 @@ fn too_many() -> AwsError {
 /// TagException, NotFoundException, KMSInvalidStateException.
 pub async fn tag_resource(call: &Call<'_>, input: Input) -> Result<Output, AwsError> {
     let set = checked(input.tags("Tags"))?;
-    change(call, &input, Operation::TagResource, TagChange { set, remove: Vec::new() }).await
+    update(call, &input, KeyPatch { tags: TagChange { set, remove: Vec::new() }, ..KeyPatch::default() }).await
 }
 
 /// UntagResource. A tag that is not there is no mistake.
@@ -58,17 +55,7 @@ pub async fn tag_resource(call: &Call<'_>, input: Input) -> Result<Output, AwsEr
 /// NotFoundException, KMSInvalidStateException.
 pub async fn untag_resource(call: &Call<'_>, input: Input) -> Result<Output, AwsError> {
     let remove = input.texts("TagKeys").to_vec();
-    change(call, &input, Operation::UntagResource, TagChange { set: BTreeMap::new(), remove }).await
-}
-
-async fn change(call: &Call<'_>, input: &Input, operation: Operation, tags: TagChange) -> Result<Output, AwsError> {
-    let key = call.key(input, "KeyId", Naming::IdOrArn).await?;
-    let patch = KeyPatch { tags, requires: states::requires(operation), ..KeyPatch::default() };
-    call.kms.update_key(&call.ctx, key.id(), patch).await.map_err(|error| match error {
-        ServiceError::Value(ValueError::TooMany { .. }) => too_many(),
-        other => call.refused(other, &key),
-    })?;
-    Ok(Output::Empty)
+    update(call, &input, KeyPatch { tags: TagChange { set: BTreeMap::new(), remove }, ..KeyPatch::default() }).await
 }
 
 #[derive(Serialize)]
@@ -97,7 +84,7 @@ pub async fn list_resource_tags(call: &Call<'_>, input: Input) -> Result<Output,
     let (tags, next) = page(&view.key.tags, wanted)
         .ok_or_else(|| AwsError::new(Code::InvalidMarker, "The tag that the marker leads to is gone: list anew."))?;
     let rest = Rest::of(lists::of(call, List::Tags, key.id().as_bytes()), next);
-    Ok(Output::of(&Tags { tags, rest }))
+    Output::of(&Tags { tags, rest })
 }
 
 /// A page of tags, and where the next one begins: after the tag whose name hashes to the cursor's id. `None` if there

@@ -72,11 +72,8 @@ impl From<ServiceError> for WireError {
             ServiceError::NotImplemented(_) => Code::Unimplemented,
             ServiceError::Bug(_) => Code::Internal,
         };
-        let retry_after_s = match &error {
-            ServiceError::Throttled { retry_after_s, .. } => Some(*retry_after_s),
-            _ => None,
-        };
-        Self { cause: error.cause().map(str::to_owned), retry_after_s, ..Self::new(code, error.to_string()) }
+        let cause = error.cause().map(str::to_owned);
+        Self { cause, retry_after_s: error.retry_after_s(), ..Self::new(code, error.to_string()) }
     }
 }
 

@@ -4,7 +4,7 @@
 use super::errors::{WireError, grpc_status, rest_response, rest_response_with};
 use super::names;
 use crate::auth::{Authenticator, Peer};
-use crate::dialect::RequestId;
+use crate::dialect::{RequestId, is_grpc};
 use crate::domain::Dialect;
 use crate::service::request::RequestContext;
 use crate::telemetry::RequestNotes;
@@ -12,7 +12,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use std::sync::Arc;
 use tonic::{Code, Status};
 
@@ -100,13 +100,6 @@ fn refuse(form: Form, error: &WireError, request_id: &RequestId) -> Response {
 /// Answers for gRPC services that are not served.
 pub fn grpc_refusal(error: &WireError, request_id: &RequestId) -> Response {
     refuse(Form::Grpc, error, request_id)
-}
-
-/// Whether the headers say that the request is gRPC.
-#[must_use]
-pub fn is_grpc(headers: &HeaderMap) -> bool {
-    let content_type = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
-    content_type.starts_with(b"application/grpc")
 }
 
 /// Runs a gRPC request and puts the refusals of the gRPC library into our form.

@@ -3,6 +3,7 @@
 use super::{PIN, holds_pin_behind, texts};
 use crate::dialect::aws::arn;
 use crate::dialect::aws::call::Naming;
+use crate::dialect::aws::dispatch::members;
 use crate::dialect::aws::error::Code;
 use crate::dialect::aws::input::Input;
 use crate::dialect::aws::marker::{List, Listed, next, wanted};
@@ -20,7 +21,7 @@ const HERE: &str = "us-east-1";
 /// The members of a body, and the same as a general JSON reader finds them. Any refusal is the caller's fault, names the
 /// place, and does not repeat what may be secret.
 fn body(operation: Operation, data: &[u8]) -> Option<(Input, Map<String, Value>)> {
-    let error = match Input::read(operation, data) {
+    let error = match Input::read(members(operation)?, data) {
         Ok(input) => {
             let json = serde_json::from_slice(data).unwrap_or_else(|_| Value::Object(Map::new()));
             let Value::Object(members) = json else { unreachable!("what is no object was read") };
@@ -29,7 +30,7 @@ fn body(operation: Operation, data: &[u8]) -> Option<(Input, Map<String, Value>)
         Err(error) => error,
     };
     assert!(matches!(error.code, Code::Serialization | Code::Validation), "{error:?}");
-    assert!(error.status == 400 && error.cause().is_none() && !error.message.is_empty(), "{error:?}");
+    assert!(error.code.status() == 400 && error.cause().is_none() && !error.message.is_empty(), "{error:?}");
     let told = |text: &str| error.message.contains(PIN) && holds_pin_behind(text, "\"Plaintext\":\"");
     assert!(!std::str::from_utf8(data).is_ok_and(told), "a plaintext is repeated: {}", error.message);
     None
@@ -133,7 +134,8 @@ pub fn marker_seeds() -> Vec<Vec<u8>> {
 /// A marker leads to one place of one list in one region, in one form.
 pub fn marker(data: &[u8]) -> bool {
     let Ok(marker) = std::str::from_utf8(data) else { return false };
-    let Ok(input) = Input::read(Operation::ListKeys, json!({ "Marker": marker }).to_string().as_bytes()) else {
+    let table = members(Operation::ListKeys).unwrap_or_default();
+    let Ok(input) = Input::read(table, json!({ "Marker": marker }).to_string().as_bytes()) else {
         return false;
     };
     let mut found = 0;

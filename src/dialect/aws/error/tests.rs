@@ -46,7 +46,7 @@ fn every_service_error_has_its_name_and_status(#[case] error: ServiceError, #[ca
         // Without a key to speak of, its state is told in general.
         let general = ["DisabledException", "ConflictException", "NotFoundException"].contains(&name);
         assert!(wire.code.name() == name || general && wire.code == Code::KMSInvalidState, "{wire:?}");
-        assert_eq!(wire.status.as_u16(), status);
+        assert_eq!(wire.code.status().as_u16(), status);
     }
 }
 
@@ -62,7 +62,7 @@ fn every_service_error_has_its_name_and_status(#[case] error: ServiceError, #[ca
 #[case(SignatureError::Service(ServiceError::Throttled { text: "slowly", retry_after_s: 9 }), "ThrottlingException", "slowly")]
 fn every_signature_error_has_its_name(#[case] error: SignatureError, #[case] name: &str, #[case] text: &str) {
     let wire = AwsError::from(error);
-    assert_eq!((wire.code.name(), wire.status.as_u16(), wire.message.as_str()), (name, 400, text));
+    assert_eq!((wire.code.name(), wire.code.status().as_u16(), wire.message.as_str()), (name, 400, text));
 }
 
 #[rstest]

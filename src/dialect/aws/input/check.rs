@@ -89,7 +89,7 @@ impl Violations {
         AwsError::new(Code::Validation, text)
     }
 
-    fn add(&mut self, value: &str, path: Path, constraint: impl Display) {
+    fn add(&mut self, value: impl Display, path: Path, constraint: impl Display) {
         self.count += 1;
         if self.texts.len() < MAX_TEXTS {
             let text = format!("Value {value}at '{path}' failed to satisfy constraint: {constraint}");
@@ -117,7 +117,7 @@ impl Violations {
         match (shape, value) {
             (Shape::Text(limits), Value::Text(text)) => self.check_text(limits, text, path),
             (Shape::Name(names), Value::Text(name)) if !names.contains(&name.as_str()) => {
-                self.add(&quoted(name), path, OneOf(names));
+                self.add(Quoted(name), path, OneOf(names));
             }
             (Shape::Int { min, max }, Value::Int(number)) => self.check_number(*number, *min, *max, path),
             (Shape::Blob { min, max }, Value::Blob(bytes)) => self.check_length("", bytes.len(), *min, *max, path),
@@ -132,40 +132,41 @@ impl Violations {
     }
 
     fn check_text(&mut self, limits: &Text, text: &str, path: Path) {
-        let value = quoted(text);
-        self.check_length(&value, text.chars().count(), limits.min, limits.max, path);
+        self.check_length(Quoted(text), text.chars().count(), limits.min, limits.max, path);
         if let Some(pattern) = &limits.pattern
             && !text.chars().all(pattern.fits)
         {
-            self.add(&value, path, Matching(pattern));
+            self.add(Quoted(text), path, Matching(pattern));
         }
     }
 
-    fn check_length(&mut self, value: &str, length: usize, min: usize, max: usize, path: Path) {
+    fn check_length(&mut self, value: impl Display, length: usize, min: usize, max: usize, path: Path) {
         if length > max {
             self.add(value, path, AtMost("length", max));
-        }
-        if length < min {
+        } else if length < min {
             self.add(value, path, AtLeast("length", min));
         }
     }
 
     fn check_number(&mut self, number: i64, min: i64, max: i64, path: Path) {
-        let value = format!("'{number}' ");
+        let value = format_args!("'{number}' ");
         if number > max {
-            self.add(&value, path, AtMost("value", max));
-        }
-        if number < min {
-            self.add(&value, path, AtLeast("value", min));
+            self.add(value, path, AtMost("value", max));
+        } else if number < min {
+            self.add(value, path, AtLeast("value", min));
         }
     }
 }
 
 /// A string in quotes with a space behind it; nothing if it is long.
-fn quoted(text: &str) -> String {
-    match text.char_indices().nth(MAX_QUOTED_CHARS) {
-        Some(_) => String::new(),
-        None => format!("'{text}' "),
+struct Quoted<'a>(&'a str);
+
+impl Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.char_indices().nth(MAX_QUOTED_CHARS) {
+            Some(_) => Ok(()),
+            None => write!(f, "'{}' ", self.0),
+        }
     }
 }
 

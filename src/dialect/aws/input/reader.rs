@@ -60,33 +60,32 @@ impl Found {
         self.wrong.get_or_insert_with(|| text.into());
     }
 
-    fn mismatch(&mut self, kind: Kind, shape: &Shape) {
-        self.wrong(mismatch(kind, shape));
+    fn mismatch(&mut self, json: Json<'_>, shape: &Shape) {
+        self.wrong(mismatch(json, shape));
     }
 }
 
-/// Kinds of JSON values.
+/// A JSON value, without what lists and objects hold.
 #[derive(Clone, Copy)]
-enum Kind {
-    Text,
-    Number,
+enum Json<'a> {
+    Text(&'a str),
+    Int(i64),
     Decimal,
-    True,
-    False,
+    Flag(bool),
     List,
     Object,
 }
 
-/// The text for a value of a kind that its shape does not take.
-fn mismatch(kind: Kind, shape: &Shape) -> String {
-    let scalar = match kind {
-        Kind::List => return "Start of list found where not expected".into(),
-        Kind::Object => return "Start of structure or map found where not expected.".into(),
-        Kind::Text => "STRING_VALUE",
-        Kind::Number => "NUMBER_VALUE",
-        Kind::Decimal => "DECIMAL_VALUE",
-        Kind::True => "TRUE_VALUE",
-        Kind::False => "FALSE_VALUE",
+/// The text for a value that its shape does not take.
+fn mismatch(json: Json<'_>, shape: &Shape) -> String {
+    let scalar = match json {
+        Json::List => return "Start of list found where not expected".into(),
+        Json::Object => return "Start of structure or map found where not expected.".into(),
+        Json::Text(_) => "STRING_VALUE",
+        Json::Int(_) => "NUMBER_VALUE",
+        Json::Decimal => "DECIMAL_VALUE",
+        Json::Flag(true) => "TRUE_VALUE",
+        Json::Flag(false) => "FALSE_VALUE",
     };
     match shape {
         Shape::Text(_) | Shape::Name(_) => format!("{scalar} can not be converted to a String"),
@@ -99,7 +98,7 @@ fn mismatch(kind: Kind, shape: &Shape) -> String {
     }
 }
 
-/// Implements what every reader of a value does with kinds that it does not take: reads over them.
+/// Implements what every reader of a value does with null and with what is neither list nor object.
 macro_rules! any_json {
     () => {
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -111,34 +110,26 @@ macro_rules! any_json {
         }
 
         fn visit_bool<E: Error>(self, value: bool) -> Result<Self::Value, E> {
-            Ok(self.scalar(if value { Kind::True } else { Kind::False }, Scalar::Flag(value)))
+            Ok(self.other(Json::Flag(value)))
         }
 
         fn visit_i64<E: Error>(self, value: i64) -> Result<Self::Value, E> {
-            Ok(self.scalar(Kind::Number, Scalar::Int(value)))
+            Ok(self.other(Json::Int(value)))
         }
 
         fn visit_u64<E: Error>(self, value: u64) -> Result<Self::Value, E> {
             // No limit is near.
-            Ok(self.scalar(Kind::Number, Scalar::Int(i64::try_from(value).unwrap_or(i64::MAX))))
+            Ok(self.other(Json::Int(i64::try_from(value).unwrap_or(i64::MAX))))
         }
 
         fn visit_f64<E: Error>(self, _: f64) -> Result<Self::Value, E> {
-            Ok(self.scalar(Kind::Decimal, Scalar::Other))
+            Ok(self.other(Json::Decimal))
         }
 
         fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
-            Ok(self.scalar(Kind::Text, Scalar::Text(text)))
+            Ok(self.other(Json::Text(text)))
         }
     };
-}
-
-/// A value that is neither list nor object.
-enum Scalar<'a> {
-    Flag(bool),
-    Int(i64),
-    Text(&'a str),
-    Other,
 }
 
 /// Reads the whole request.
@@ -154,7 +145,7 @@ impl Request<'_> {
         Members::new()
     }
 
-    fn scalar(self, _: Kind, _: Scalar<'_>) -> Members {
+    fn other(self, _: Json<'_>) -> Members {
         self.null()
     }
 }
@@ -174,7 +165,7 @@ impl<'de> Visitor<'de> for Request<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<Members, A::Error> {
         Unambiguous.visit_seq(items)?;
-        self.found.mismatch(Kind::List, &Shape::Structure);
+        self.found.mismatch(Json::List, &Shape::Structure);
         Ok(Members::new())
     }
 
@@ -259,17 +250,17 @@ impl Of<'_> {
         None
     }
 
-    fn scalar(self, kind: Kind, value: Scalar<'_>) -> Option<Value> {
-        let value = match (self.shape, value) {
-            (Shape::Text(_) | Shape::Name(_), Scalar::Text(text)) => Value::Text(text.to_owned()),
-            (Shape::Int { .. }, Scalar::Int(number)) => Value::Int(number),
-            (Shape::Flag, Scalar::Flag(flag)) => Value::Flag(flag),
-            (Shape::Blob { .. }, Scalar::Text(text)) => match decoded(text) {
+    fn other(self, json: Json<'_>) -> Option<Value> {
+        let value = match (self.shape, json) {
+            (Shape::Text(_) | Shape::Name(_), Json::Text(text)) => Value::Text(text.to_owned()),
+            (Shape::Int { .. }, Json::Int(number)) => Value::Int(number),
+            (Shape::Flag, Json::Flag(flag)) => Value::Flag(flag),
+            (Shape::Blob { .. }, Json::Text(text)) => match decoded(text) {
                 Some(bytes) => Value::Blob(bytes),
                 None => return self.not_base64(),
             },
             _ => {
-                self.found.mismatch(kind, self.shape);
+                self.found.mismatch(json, self.shape);
                 return None;
             }
         };
@@ -313,8 +304,7 @@ impl<'de> Visitor<'de> for Of<'_> {
             Shape::Tags => Value::Tags(tags(items, self.path, self.found)?),
             _ => {
                 Unambiguous.visit_seq(items)?;
-                self.found.mismatch(Kind::List, self.shape);
-                return Ok(None);
+                return Ok(self.other(Json::List));
             }
         };
         Ok(self.judged(value))
@@ -326,8 +316,7 @@ impl<'de> Visitor<'de> for Of<'_> {
             Shape::Structure => Unambiguous.visit_map(entries).map(|_| Some(Value::Present)),
             _ => {
                 Unambiguous.visit_map(entries)?;
-                self.found.mismatch(Kind::Object, self.shape);
-                Ok(None)
+                Ok(self.other(Json::Object))
             }
         }
     }
@@ -400,8 +389,8 @@ impl Tag<'_> {
         (String::new(), String::new())
     }
 
-    fn scalar(self, kind: Kind, _: Scalar<'_>) -> (String, String) {
-        self.found.mismatch(kind, &Shape::Structure);
+    fn other(self, json: Json<'_>) -> (String, String) {
+        self.found.mismatch(json, &Shape::Structure);
         (String::new(), String::new())
     }
 }
@@ -421,7 +410,7 @@ impl<'de> Visitor<'de> for Tag<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<Self::Value, A::Error> {
         Unambiguous.visit_seq(items)?;
-        Ok(self.scalar(Kind::List, Scalar::Other))
+        Ok(self.other(Json::List))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Self::Value, A::Error> {

@@ -1,16 +1,18 @@
+use super::super::dispatch::members;
 use super::super::error::Code;
+use super::super::operation::Operation;
 use super::*;
 use rstest::rstest;
 
 const KEY: &str = "0b7c1b6e-5a94-4c1e-9a53-0d9d7d4b2f11";
 
 fn read(operation: Operation, body: &str) -> Result<Input, AwsError> {
-    Input::read(operation, body.as_bytes())
+    Input::read(members(operation).unwrap(), body.as_bytes())
 }
 
 fn refusal(operation: Operation, body: &str) -> (Code, String) {
     let error = read(operation, body).err().unwrap_or_else(|| panic!("accepted: {body}"));
-    assert_eq!((error.status.as_u16(), error.cause()), (400, None));
+    assert_eq!((error.code.status().as_u16(), error.cause()), (400, None));
     (error.code, error.message)
 }
 
@@ -133,7 +135,7 @@ fn a_tag_with_a_name_twice_is_refused() {
 #[test]
 fn bytes_that_are_not_utf_8_are_refused() {
     for body in [&b"{\"KeyId\":\"\xff\"}"[..], b"{\"Unknown\":\"\xed\xa0\x80\"}", b"{\"\xc0\x80\":1}"] {
-        let error = Input::read(Operation::DescribeKey, body).err().unwrap();
+        let error = Input::read(members(Operation::DescribeKey).unwrap(), body).err().unwrap();
         assert!(error.code == Code::Serialization && error.message.starts_with("the body is not JSON"));
     }
 }

@@ -1,4 +1,4 @@
-use super::super::operation::Operation;
+use super::super::shapes::LIST_KEYS;
 use super::*;
 use rstest::rstest;
 
@@ -11,7 +11,7 @@ const fn listed(list: List) -> Listed<'static> {
 }
 
 fn asked(body: &str) -> Input {
-    Input::read(Operation::ListKeys, body.as_bytes()).unwrap()
+    Input::read(LIST_KEYS, body.as_bytes()).unwrap()
 }
 
 fn with_marker(marker: &str) -> Input {
@@ -35,7 +35,7 @@ fn a_page_has_the_size_of_its_list(#[case] list: List, #[case] body: &str, #[cas
 #[test]
 fn a_limit_outside_of_the_models_range_is_refused() {
     for limit in [0, -1, 1001, i64::MAX] {
-        let error = Input::read(Operation::ListKeys, format!(r#"{{"Limit":{limit}}}"#).as_bytes()).err().unwrap();
+        let error = Input::read(LIST_KEYS, format!(r#"{{"Limit":{limit}}}"#).as_bytes()).err().unwrap();
         assert_eq!(error.code, Code::Validation);
     }
 }

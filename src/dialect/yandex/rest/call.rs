@@ -12,8 +12,8 @@ use super::super::proto::yandex::cloud::kms::v1::{
 };
 use super::super::proto::yandex::cloud::operation::{CancelOperationRequest, GetOperationRequest};
 use super::super::{MAX_MESSAGE_BYTES, gate, json};
-use crate::dialect::RequestId;
 use crate::dialect::wiped::WipedBody;
+use crate::dialect::{RequestId, is_grpc};
 use crate::service::error::ServiceError;
 use crate::service::request::RequestContext;
 use crate::telemetry::RequestNotes;
@@ -259,7 +259,7 @@ pub fn open_answer(request: &Request, act: impl FnOnce() -> Outcome) -> Response
 /// The answer for paths that nothing serves, in the form of the request.
 pub async fn no_such_path(request: Request) -> Response {
     let request_id = gate::request_id(request.extensions());
-    if gate::is_grpc(request.headers()) {
+    if is_grpc(request.headers()) {
         return gate::grpc_refusal(&WireError::new(Code::Unimplemented, "no such service"), &request_id);
     }
     refused(&NO_SUCH_PATH.into(), &request_id)
