@@ -12,7 +12,7 @@ use crate::auth::{Peer, Signed};
 use crate::dialect::RequestId;
 use crate::dialect::yandex::{gate::is_grpc, rest::no_such_path};
 use crate::domain::Dialect;
-use crate::service::request::RequestContext;
+use crate::service::request::{Counted, RequestContext};
 use crate::telemetry::RequestNotes;
 use axum::Router;
 use axum::body::{Body, Bytes, HttpBody};
@@ -69,17 +69,24 @@ async fn answer(deps: &AwsDeps, request: Request, notes: Option<&RequestNotes>) 
     if let Some(notes) = notes {
         notes.principal(signed.caller.principal_id);
     }
+    // Many requests end before a use case, and some take several: each counts here, and once.
+    let counted = deps.kms.count_incoming(&signed.caller)?;
     check_content_type(&head.headers)?;
-    let operation = operation.ok_or_else(unknown_operation)?;
-    let call = call(deps, &head, signed, operation).await?;
+    let operation = operation.ok_or_else(|| unknown_operation(&head.headers))?;
+    let call = call(deps, &head, (signed, counted), operation).await?;
     dispatch(operation, &call, &body).await?.into_response()
 }
 
-async fn call<'a>(deps: &'a AwsDeps, head: &Parts, signed: Signed, operation: Operation) -> Result<Call<'a>, AwsError> {
+async fn call<'a>(
+    deps: &'a AwsDeps,
+    head: &Parts,
+    (signed, counted): (Signed, Counted),
+    operation: Operation,
+) -> Result<Call<'a>, AwsError> {
     let Signed { caller, name, region } = signed;
     let account = deps.kms.account_of(caller.folder_id).await?;
     let request_id = head.extensions.get::<RequestId>().cloned().unwrap_or_default().0;
-    let ctx = RequestContext { request_id, caller, dialect: Dialect::Aws, region: Some(region) };
+    let ctx = RequestContext { request_id, caller, dialect: Dialect::Aws, region: Some(region), counted };
     Ok(Call { kms: &deps.kms, ctx, account, user: name, operation: operation.name() })
 }
 
@@ -90,11 +97,13 @@ fn target(headers: &HeaderMap) -> Option<Operation> {
     Operation::parse(value.to_str().ok()?.strip_prefix(TARGET_PREFIX)?)
 }
 
-fn unknown_operation() -> AwsError {
-    AwsError::new(
-        Code::UnknownOperation,
-        "The X-Amz-Target header must be given once, as TrentService. followed by the name of an operation",
-    )
+/// Why the headers name no operation.
+fn unknown_operation(headers: &HeaderMap) -> AwsError {
+    let text = match headers.contains_key(X_AMZ_TARGET) {
+        true => "The X-Amz-Target header names no operation of this service: it must be TrentService. followed by a name",
+        false => "The X-Amz-Target header is missing: it must be TrentService. followed by the name of an operation",
+    };
+    AwsError::new(Code::UnknownOperation, text)
 }
 
 /// HTTP/2 names the host apart from the headers (RFC 9113, 8.3.1); the signature is over it as the header `host`.
