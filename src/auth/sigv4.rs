@@ -15,7 +15,7 @@ use super::Peer;
 use super::attempts::FailedAttempts;
 use super::turns::Turns;
 use crate::domain::access::Caller;
-use crate::domain::id::PrincipalId;
+use crate::domain::id::{CredentialId, PrincipalId};
 use crate::service::directory::{AccessKey, Directory, Recognised};
 use crate::service::error::ServiceError;
 use crate::service::ports::Clock;
@@ -111,12 +111,13 @@ impl Signatures {
     }
 
     /// Refuses what cannot be a signed request of this service, before its body is read, and counts it as a failed attempt.
+    /// Out comes whose signature it claims to have: that of a credential in force, which anybody can claim.
     ///
     /// # Errors
-    /// As [`verify`](Self::verify), but for what the access key decides.
-    pub fn look_at(&self, head: &Parts, peer: Option<&Peer>) -> Result<(), SignatureError> {
-        let address = peer.map(|peer| peer.address);
-        self.claim(head).map(drop).map_err(|error| self.refused(address, None, error))
+    /// As [`verify`](Self::verify), but for what the signature decides.
+    pub async fn look_at(&self, head: &Parts, peer: Option<&Peer>) -> Result<CredentialId, SignatureError> {
+        let (_, key) = self.claimed(head, peer.map(|peer| peer.address)).await?;
+        Ok(key.caller().credential_id)
     }
 
     /// Who signed the request.
@@ -125,21 +126,28 @@ impl Signatures {
     /// [`SignatureError`]; [`ServiceError::Throttled`] in it instead of any other after too many failed attempts.
     pub async fn verify(&self, head: &Parts, body: &Bytes, peer: Option<&Peer>) -> Result<Signed, SignatureError> {
         let address = peer.map(|peer| peer.address);
-        let claim = self.claim(head).map_err(|error| self.refused(address, None, error))?;
-        let key = match self.access_key(claim.credential.access_key_id, address).await? {
-            Recognised::InForce(key) => key,
-            // AWS's own names tell an unknown pair from a wrong signature, so equal times would hide nothing. Unknown,
-            // revoked, expired and of a deleted principal are one.
-            Recognised::Refused(principal) => {
-                return Err(self.refused(address, principal, SignatureError::UnknownClient));
-            }
-        };
+        let (claim, key) = self.claimed(head, address).await?;
         let principal = Some(key.caller().principal_id);
         let signing_key = key.derived(claim.credential.scope, |secret| claim.signing_key(secret, SERVICE));
         let signed = claim.require_signature(&signing_key, head, body, &self.rules());
         signed.map_err(|error| self.refused(address, principal, error))?;
         self.parts.directory.accepted(&key);
         Ok(Signed { caller: key.caller().clone(), name: arn_name(&key), region: claim.credential.region.into() })
+    }
+
+    /// What the head claims, and the access key that it names.
+    async fn claimed<'a>(
+        &self,
+        head: &'a Parts,
+        address: Option<IpAddr>,
+    ) -> Result<(Claim<'a>, AccessKey), SignatureError> {
+        let claim = self.claim(head).map_err(|error| self.refused(address, None, error))?;
+        match self.access_key(claim.credential.access_key_id, address).await? {
+            Recognised::InForce(key) => Ok((claim, key)),
+            // AWS's own names tell an unknown pair from a wrong signature, so equal times would hide nothing. Unknown,
+            // revoked, expired and of a deleted principal are one.
+            Recognised::Refused(principal) => Err(self.refused(address, principal, SignatureError::UnknownClient)),
+        }
     }
 
     fn rules(&self) -> Rules<'_> {

@@ -8,20 +8,20 @@ use super::call::Call;
 use super::dispatch::dispatch;
 use super::error::{AwsError, Code};
 use super::operation::Operation;
+use crate::auth::body_budget::Sender;
 use crate::auth::{Peer, Signed};
 use crate::dialect::RequestId;
+use crate::dialect::whole_body::{BodyError, whole};
 use crate::dialect::yandex::{gate::is_grpc, rest::no_such_path};
 use crate::domain::Dialect;
 use crate::service::request::{Counted, RequestContext};
 use crate::telemetry::RequestNotes;
 use axum::Router;
-use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use std::sync::Arc;
 
 /// The largest body that is read, in bytes. It is read before the signature is verified, which is over it.
@@ -63,9 +63,12 @@ async fn answer(deps: &AwsDeps, request: Request, notes: Option<&RequestNotes>) 
         notes.operation("aws", operation.map_or("unknown", Operation::name));
     }
     put_host(&mut head);
-    deps.signatures.look_at(&head, head.extensions.get::<Peer>())?;
-    let body = whole(body).await?;
-    let signed = deps.signatures.verify(&head, &body, head.extensions.get::<Peer>()).await?;
+    let peer = head.extensions.get::<Peer>();
+    let credential_id = deps.signatures.look_at(&head, peer).await?;
+    let sender = Sender { address: peer.map(|peer| peer.address), credential_id };
+    let (body, held) = whole(body, MAX_BODY_BYTES, &deps.bodies, sender).await.map_err(unread)?;
+    let signed = deps.signatures.verify(&head, &body, peer).await?;
+    drop(held);
     if let Some(notes) = notes {
         notes.principal(signed.caller.principal_id);
     }
@@ -100,7 +103,9 @@ fn target(headers: &HeaderMap) -> Option<Operation> {
 /// Why the headers name no operation.
 fn unknown_operation(headers: &HeaderMap) -> AwsError {
     let text = match headers.contains_key(X_AMZ_TARGET) {
-        true => "The X-Amz-Target header names no operation of this service: it must be TrentService. followed by a name",
+        true => {
+            "The X-Amz-Target header names no operation of this service: it must be TrentService. followed by a name"
+        }
         false => "The X-Amz-Target header is missing: it must be TrentService. followed by the name of an operation",
     };
     AwsError::new(Code::UnknownOperation, text)
@@ -132,22 +137,17 @@ fn check_content_type(headers: &HeaderMap) -> Result<(), AwsError> {
     ))
 }
 
-/// The whole body. One that says or shows itself to be too large is not read on.
-async fn whole(body: Body) -> Result<Bytes, AwsError> {
-    let max = u64::try_from(MAX_BODY_BYTES).unwrap_or(u64::MAX);
-    if body.size_hint().lower() > max {
-        return Err(too_large());
+/// A refusal of a body.
+fn unread(error: BodyError) -> AwsError {
+    match error {
+        BodyError::TooLarge => AwsError::new(
+            Code::RequestEntityTooLarge,
+            format!("The body of the request must be at most {MAX_BODY_BYTES} bytes long"),
+        ),
+        BodyError::Incomplete => AwsError::new(Code::Serialization, "The body of the request is not complete"),
+        BodyError::TooSlow => AwsError::new(Code::RequestTimeout, "The body of the request did not arrive in time"),
+        BodyError::NoRoom(error) => error.into(),
     }
-    match Limited::new(body, MAX_BODY_BYTES).collect().await {
-        Ok(body) => Ok(body.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
-        Err(_) => Err(AwsError::new(Code::Serialization, "The body of the request is not complete")),
-    }
-}
-
-fn too_large() -> AwsError {
-    let text = format!("The body of the request must be at most {MAX_BODY_BYTES} bytes long");
-    AwsError::new(Code::RequestEntityTooLarge, text)
 }
 
 #[cfg(test)]

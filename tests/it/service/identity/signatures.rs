@@ -73,7 +73,7 @@ fn bad(office: &Office, key: &Shown) -> Parts {
 async fn verify(signatures: &Signatures, head: &Parts, host: u8) -> Result<Signed, SignatureError> {
     let peer = from(host);
     // What is read before the body is refused there too.
-    signatures.look_at(head, Some(&peer))?;
+    signatures.look_at(head, Some(&peer)).await?;
     signatures.verify(head, &Bytes::from_static(BODY), Some(&peer)).await
 }
 
