@@ -30,7 +30,7 @@ const REGION: &str = "eu-west-1";
 const ATTEMPTS: u32 = 3;
 
 /// One who verifies, for the directory of this service.
-fn signatures(office: &Office, kms: &Kms, attempts: u32) -> Signatures {
+pub(super) fn signatures(office: &Office, kms: &Kms, attempts: u32) -> Signatures {
     let clock = Arc::clone(&office.service.clock) as Arc<dyn Clock>;
     Signatures::new(SignatureParts {
         directory: kms.directory(),
@@ -298,5 +298,30 @@ fn a_pair_signs_on_every_day() {
             office.service.clock.advance(crate::service::DAY);
         }
         assert_eq!(seen.len(), 20);
+    });
+}
+
+#[test]
+fn before_the_body_it_is_known_whose_signature_a_request_claims_and_who_has_none_counts_once() {
+    let name = "before_the_body_it_is_known_whose_signature_a_request_claims_and_who_has_none_counts_once";
+    in_own_process(module_path!(), name, async |core| {
+        let office = Office::start(core).await;
+        let account = office.account().await;
+        let (id, key) = pair(&office, &account).await;
+        let signatures = signatures(&office, office.kms(), ATTEMPTS);
+        // The signature itself is over the body.
+        for head in [good(&office, &key), bad(&office, &key)] {
+            assert_eq!(signatures.look_at(&head, Some(&from(1))).await.unwrap(), id);
+        }
+        let unknown = request(&office, "AKIAIOSFODNN7EXAMPLE", "secret");
+        for _ in 0..ATTEMPTS {
+            let refused = signatures.look_at(&unknown, Some(&from(1))).await;
+            assert!(matches!(refused, Err(SignatureError::UnknownClient)), "{refused:?}");
+        }
+        assert!(is_throttled(&signatures.look_at(&unknown, Some(&from(1))).await));
+        assert!(verify(&signatures, &good(&office, &key), 1).await.is_ok());
+        office.revoke(id).await;
+        let revoked = signatures.look_at(&good(&office, &key), Some(&from(2))).await;
+        assert!(matches!(revoked, Err(SignatureError::UnknownClient)), "{revoked:?}");
     });
 }
