@@ -6,6 +6,7 @@
 
 pub mod attempts;
 pub mod bearer;
+pub mod body_budget;
 pub mod certificate;
 pub mod credentials;
 pub mod jwt;

@@ -13,9 +13,10 @@ mod signing_key;
 
 use super::Peer;
 use super::attempts::FailedAttempts;
+use super::body_budget::Sender;
 use super::turns::Turns;
 use crate::domain::access::Caller;
-use crate::domain::id::PrincipalId;
+use crate::domain::id::{CredentialId, PrincipalId};
 use crate::service::directory::{AccessKey, Directory, Recognised};
 use crate::service::error::ServiceError;
 use crate::service::ports::Clock;
@@ -105,6 +106,16 @@ pub struct Claimed<'a> {
     /// Where it comes from.
     address: Option<IpAddr>,
     claim: Claim<'a>,
+    /// The credential that it names, one in force. Anybody can name it.
+    credential_id: CredentialId,
+}
+
+impl Claimed<'_> {
+    /// Who is said to send the body.
+    #[must_use]
+    pub const fn sender(&self) -> Sender {
+        Sender { address: self.address, credential_id: self.credential_id }
+    }
 }
 
 /// Verifies signatures.
@@ -120,15 +131,15 @@ impl Signatures {
     }
 
     /// Refuses what cannot be a signed request of this service, before its body is read, and counts it as a failed attempt.
+    /// Out comes whose signature it claims to have: that of a credential in force, which anybody can claim.
     ///
     /// # Errors
-    /// As [`verify`](Self::verify), but for what the access key decides.
-    pub fn look_at<'a>(&self, head: &'a Parts) -> Result<Claimed<'a>, SignatureError> {
+    /// As [`verify`](Self::verify), but for what the signature decides.
+    pub async fn look_at<'a>(&self, head: &'a Parts) -> Result<Claimed<'a>, SignatureError> {
         let address = head.extensions.get::<Peer>().map(|peer| peer.address);
-        match self.claim(head) {
-            Ok(claim) => Ok(Claimed { head, address, claim }),
-            Err(error) => Err(self.refused(address, None, error)),
-        }
+        let claim = self.claim(head).map_err(|error| self.refused(address, None, error))?;
+        let key = self.key_of(&claim, address).await?;
+        Ok(Claimed { head, address, claim, credential_id: key.caller().credential_id })
     }
 
     /// Who signed the request.
@@ -136,21 +147,25 @@ impl Signatures {
     /// # Errors
     /// [`SignatureError`]; [`ServiceError::Throttled`] in it instead of any other after too many failed attempts.
     pub async fn verify(&self, request: Claimed<'_>, body: &Bytes) -> Result<Signed, SignatureError> {
-        let Claimed { head, address, claim } = request;
-        let key = match self.access_key(claim.credential.access_key_id, address).await? {
-            Recognised::InForce(key) => key,
-            // AWS's own names tell an unknown pair from a wrong signature, so equal times would hide nothing. Unknown,
-            // revoked, expired and of a deleted principal are one.
-            Recognised::Refused(principal) => {
-                return Err(self.refused(address, principal, SignatureError::UnknownClient));
-            }
-        };
+        let Claimed { head, address, claim, .. } = request;
+        // Once more: the pair may have been revoked while the body came in.
+        let key = self.key_of(&claim, address).await?;
         let principal = Some(key.caller().principal_id);
         let signing_key = key.derived(claim.credential.scope, |secret| claim.signing_key(secret, SERVICE));
         let signed = claim.require_signature(&signing_key, head, body, &self.rules());
         signed.map_err(|error| self.refused(address, principal, error))?;
         self.parts.directory.accepted(&key);
         Ok(Signed { caller: key.caller().clone(), name: arn_name(&key), region: claim.credential.region.into() })
+    }
+
+    /// The access key that a claim names.
+    async fn key_of(&self, claim: &Claim<'_>, address: Option<IpAddr>) -> Result<AccessKey, SignatureError> {
+        match self.access_key(claim.credential.access_key_id, address).await? {
+            Recognised::InForce(key) => Ok(key),
+            // AWS's own names tell an unknown pair from a wrong signature, so equal times would hide nothing. Unknown,
+            // revoked, expired and of a deleted principal are one.
+            Recognised::Refused(principal) => Err(self.refused(address, principal, SignatureError::UnknownClient)),
+        }
     }
 
     fn rules(&self) -> Rules<'_> {

@@ -1,6 +1,7 @@
 //! Where requests come from, as far as they are counted and queued by it.
 //!
-//! In: the address of a connection's other end. Out: a [`Source`]. Called by [`super::attempts`] and [`super::turns`].
+//! In: the address of a connection's other end. Out: a [`Source`]. Called by [`super::attempts`],
+//! [`super::body_budget`] and [`super::turns`].
 
 use std::net::IpAddr;
 

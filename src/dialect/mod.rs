@@ -4,6 +4,7 @@ pub mod aws;
 pub mod native;
 pub mod page_token;
 pub mod unambiguous;
+pub mod whole_body;
 pub mod wiped;
 pub mod yandex;
 

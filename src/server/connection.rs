@@ -21,6 +21,10 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// Between HTTP/2 pings to a quiet client, and for their answers.
 const PING_INTERVAL: Duration = Duration::from_secs(30);
 const MAX_STREAMS: u32 = 250;
+/// What a client may send ahead of what is read of its bodies, in bytes: per connection, which is what it can make us hold
+/// outside of any budget, and per stream. The library's default is 1 MiB for both.
+const CONNECTION_WINDOW: u32 = 256 * 1024;
+const STREAM_WINDOW: u32 = 64 * 1024;
 const MAX_HEAD_BYTES: u32 = 32 * 1024;
 /// The client's connection preface (RFC 9113, 3.4); no HTTP/1.1 method begins like it.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -140,6 +144,8 @@ fn builder(protocol: Protocol) -> Builder<TokioExecutor> {
         .keep_alive_interval(PING_INTERVAL)
         .keep_alive_timeout(HEAD_TIMEOUT)
         .max_concurrent_streams(MAX_STREAMS)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .initial_stream_window_size(STREAM_WINDOW)
         .max_header_list_size(MAX_HEAD_BYTES);
     match protocol {
         Protocol::Http1 => builder.http1_only(),

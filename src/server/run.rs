@@ -5,6 +5,7 @@ use super::edge::{self, Edge};
 use super::health::{self, Readiness};
 use super::listen::{Bound, Options};
 use crate::auth::attempts::FailedAttempts;
+use crate::auth::body_budget::BodyBudget;
 use crate::auth::sigv4::{SignatureParts, Signatures};
 use crate::auth::turns::Turns;
 use crate::auth::{Credentials, JwtLogins, jwt};
@@ -98,7 +99,11 @@ impl Server {
             clock: Arc::clone(&clock),
             regions: self.settings.aws.regions(),
         });
-        let aws = AwsDeps { kms: Arc::clone(&self.core.kms), signatures: Arc::new(signatures) };
+        let aws = AwsDeps {
+            kms: Arc::clone(&self.core.kms),
+            signatures: Arc::new(signatures),
+            bodies: BodyBudget::default(),
+        };
         let yandex = YandexDeps {
             kms: Arc::clone(&self.core.kms),
             authenticator: Arc::new(credentials),

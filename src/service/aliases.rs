@@ -161,7 +161,7 @@ impl Kms {
         after: Option<Cursor>,
         limit: u32,
     ) -> Result<Page<Alias>, ServiceError> {
-        self.limits.count_request(ctx.caller.principal_id)?;
+        self.limits.count_request(ctx)?;
         let region = self.region_of(ctx).to_owned();
         match self.decide(ctx, Permission::ListKeys, Resource::Folder(folder_id), None).await? {
             // Every role that lists keys views them.

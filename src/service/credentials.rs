@@ -147,7 +147,7 @@ impl Kms {
     /// # Errors
     /// [`ServiceError::NotFound`], and those of the store.
     pub async fn credential(&self, ctx: &RequestContext, id: CredentialId) -> Result<CredentialView, ServiceError> {
-        self.limits.count_request(ctx.caller.principal_id)?;
+        self.limits.count_request(ctx)?;
         let (stored, _) = self.visible_credential(ctx, id).await?;
         self.view(stored.value).await
     }
@@ -162,7 +162,7 @@ impl Kms {
         ctx: &RequestContext,
         id: CredentialId,
     ) -> Result<CredentialView, ServiceError> {
-        self.limits.count_request(ctx.caller.principal_id)?;
+        self.limits.count_request(ctx)?;
         // Before the turn: whoever may not do this keeps nobody waiting.
         self.managed_credential(ctx, id).await?;
         retried(|| self.try_to_revoke(ctx, id)).await

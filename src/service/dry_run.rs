@@ -21,7 +21,7 @@ impl Kms {
             DryRun { decrypt: Some(source), encrypt: None } => self.dry_decrypt(ctx, source).await,
             DryRun { decrypt: None, encrypt: Some(key_id) } => self.dry_encrypt(ctx, key_id).await,
             DryRun { decrypt: None, encrypt: None } => {
-                self.limits.count_request(ctx.caller.principal_id)?;
+                self.limits.count_request(ctx)?;
                 Err(ServiceError::Invalid("a dry run needs a key".into()))
             }
         }

@@ -64,7 +64,7 @@ impl Kms {
         after: Option<Cursor>,
         limit: u32,
     ) -> Result<Page<Folder>, ServiceError> {
-        self.limits.count_request(ctx.caller.principal_id)?;
+        self.limits.count_request(ctx)?;
         let all = self.decide(ctx, Permission::ViewFolder, Resource::Service, None).await?;
         if matches!(all, Decision::Allowed(_)) {
             return Ok(self.store.folders(after, limit).await?);

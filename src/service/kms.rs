@@ -7,8 +7,8 @@ use super::key_cache::{KeyCache, KeyEntry};
 use super::limits::Limits;
 use super::names::Names;
 use super::ports::{BindingScope, Clock, IdSource, Store, Token};
-use super::request::RequestContext;
-use crate::domain::access::{AccessContext, Decision, Grants, Grounds, Level, Permission, Resource, authorise};
+use super::request::{Counted, RequestContext};
+use crate::domain::access::{AccessContext, Caller, Decision, Grants, Grounds, Level, Permission, Resource, authorise};
 use crate::domain::id::{FolderId, KeyId};
 use crate::domain::key::Key;
 use crate::domain::time::Timestamp;
@@ -142,11 +142,20 @@ impl Kms {
         &self.token
     }
 
+    /// Counts a request for its principal as soon as it is known who sent it: for dialects whose requests may end before a
+    /// use case, or take several. Use cases do not count it again.
+    ///
+    /// # Errors
+    /// [`ServiceError::Throttled`] above the limit.
+    pub fn count_incoming(&self, caller: &Caller) -> Result<Counted, ServiceError> {
+        self.limits.count_incoming(caller)
+    }
+
     /// Runs a use case on one key: finds the key, authorises, acts. Keys that the caller may not know of, keys that the
     /// dialect hides and keys of other regions end exactly as unknown ones.
     ///
     /// Every frame, and every use case without one, counts the request before anything else, so that refused ones count
-    /// too.
+    /// too, unless it was counted when it came in.
     pub(super) async fn on_key<T, F, Fut>(
         &self,
         ctx: &RequestContext,
@@ -158,7 +167,7 @@ impl Kms {
         F: FnOnce(Arc<KeyEntry>) -> Fut,
         Fut: Future<Output = Result<T, ServiceError>>,
     {
-        self.limits.count_request(ctx.caller.principal_id)?;
+        self.limits.count_request(ctx)?;
         let entry = self.permitted_key(ctx, permission, key_id).await?;
         self.limits.count_use(key_id)?;
         act(entry).await
@@ -175,7 +184,7 @@ impl Kms {
         F: FnOnce(Arc<KeyEntry>, Arc<KeyEntry>) -> Fut,
         Fut: Future<Output = Result<T, ServiceError>>,
     {
-        self.limits.count_request(ctx.caller.principal_id)?;
+        self.limits.count_request(ctx)?;
         let first_entry = self.permitted_key(ctx, first.0, first.1).await?;
         let second_entry = self.permitted_key(ctx, second.0, second.1).await?;
         self.limits.count_use(first.1)?;
@@ -258,7 +267,7 @@ impl Kms {
     where
         Fut: Future<Output = Result<T, ServiceError>>,
     {
-        self.limits.count_request(ctx.caller.principal_id)?;
+        self.limits.count_request(ctx)?;
         self.require_on_folder(ctx, permission, folder_id).await?;
         act().await
     }
@@ -294,7 +303,7 @@ impl Kms {
     where
         Fut: Future<Output = Result<T, ServiceError>>,
     {
-        self.limits.count_request(ctx.caller.principal_id)?;
+        self.limits.count_request(ctx)?;
         self.require_on_service(ctx, permission).await?;
         act().await
     }

@@ -7,6 +7,8 @@ use super::error::ServiceError;
 use super::kms::AccessSettings;
 use super::ports::Clock;
 use super::rate::RateLimit;
+use super::request::{Counted, RequestContext};
+use crate::domain::access::Caller;
 use crate::domain::id::{KeyId, PrincipalId};
 use std::hash::Hash;
 use std::sync::Arc;
@@ -26,11 +28,23 @@ impl Limits {
         }
     }
 
-    /// Counts a request of a principal, whatever will become of it.
+    /// Counts a request for its principal, whatever will become of it, unless that was done when it came in.
     ///
     /// # Errors
     /// [`ServiceError::Throttled`] above the limit.
-    pub fn count_request(&self, principal: PrincipalId) -> Result<(), ServiceError> {
+    pub fn count_request(&self, ctx: &RequestContext) -> Result<(), ServiceError> {
+        if ctx.counted.is_done() { Ok(()) } else { self.count(ctx.caller.principal_id) }
+    }
+
+    /// Counts a request that has just come in.
+    ///
+    /// # Errors
+    /// As [`count_request`](Self::count_request).
+    pub fn count_incoming(&self, caller: &Caller) -> Result<Counted, ServiceError> {
+        self.count(caller.principal_id).map(|()| Counted::done())
+    }
+
+    fn count(&self, principal: PrincipalId) -> Result<(), ServiceError> {
         check(self.principals.as_ref(), &principal, "too many requests of this principal: try again later")
     }
 
@@ -92,6 +106,6 @@ mod tests {
         let limits = limits(&clock(), 0);
         assert!(limits.principals.is_none() && limits.keys.is_none());
         assert!((0..1000).all(|_| limits.count_use(ONE).is_ok()));
-        assert!((0..1000).all(|_| limits.count_request(PrincipalId::from_bytes([1; 16])).is_ok()));
+        assert!((0..1000).all(|_| limits.count(PrincipalId::from_bytes([1; 16])).is_ok()));
     }
 }

@@ -18,7 +18,7 @@ const KNOWN_BY: [Permission; 2] = [Permission::ViewKey, Permission::RestoreKey];
 impl Kms {
     /// Finds the key that a request names, in the request's region, if the caller may know of it. Whether the caller may do
     /// what it asks for is decided by the use case that gets the key, which also counts the request; one that ends here is
-    /// counted here.
+    /// counted here, unless it was counted when it came in.
     ///
     /// # Errors
     /// [`ServiceError::NotFound`] with `Missing::Key` or, for an alias, `Missing::Alias`, and those of the store.
@@ -29,7 +29,7 @@ impl Kms {
             KeyName::Alias(account, alias) => self.locate_alias(ctx, *account, alias).await,
         };
         if located.is_err() {
-            self.limits.count_request(ctx.caller.principal_id)?;
+            self.limits.count_request(ctx)?;
         }
         located
     }

@@ -164,7 +164,7 @@ impl Kms {
     where
         Fut: Future<Output = Result<T, ServiceError>>,
     {
-        self.limits.count_request(ctx.caller.principal_id)?;
+        self.limits.count_request(ctx)?;
         let principal = match permission {
             Permission::ManagePrincipals => self.managed_principal(ctx, id).await?,
             _ => self.visible_principal(ctx, id).await?.ok_or_else(|| unknown(id))?,

@@ -37,7 +37,7 @@ impl Kms {
         after: Option<Cursor>,
         limit: u32,
     ) -> Result<Page<KeyView>, ServiceError> {
-        self.limits.count_request(ctx.caller.principal_id)?;
+        self.limits.count_request(ctx)?;
         match self.decide(ctx, Permission::ListKeys, Resource::Folder(folder_id), None).await? {
             Decision::Allowed(_) => Ok(self.store.keys(folder_id, ctx.key_filter(), after, limit).await?),
             Decision::Denied(Refusal::NotPermitted) => Err(ServiceError::Denied),
@@ -151,7 +151,7 @@ impl Kms {
     /// # Errors
     /// [`ServiceError::NotFound`], and those of the store.
     pub async fn operation(&self, ctx: &RequestContext, id: OperationId) -> Result<Operation, ServiceError> {
-        self.limits.count_request(ctx.caller.principal_id)?;
+        self.limits.count_request(ctx)?;
         let missing = || ServiceError::NotFound { what: Missing::Operation, id: id.to_string() };
         let operation = self.store.operation(id).await?.ok_or_else(missing)?;
         let key = self.cache.key(operation.key_id).await?.ok_or_else(missing)?;

@@ -27,6 +27,30 @@ pub struct RequestContext {
     pub dialect: Dialect,
     /// The region that the request was made to, in dialects that have regions: keys of other regions do not exist for it.
     pub region: Option<Arc<str>>,
+    /// What the request counts as for its principal.
+    pub counted: Counted,
+}
+
+/// What a request counts as for the limit of its principal. There is no default: each dialect says it of its requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counted(bool);
+
+impl Counted {
+    /// As many requests as use cases are called for it: for dialects that call one for each request that they read.
+    #[must_use]
+    pub const fn by_use_cases() -> Self {
+        Self(false)
+    }
+
+    /// One, which is counted: `Kms::count_incoming` gives this.
+    pub(super) const fn done() -> Self {
+        Self(true)
+    }
+
+    /// Whether nothing is left to be counted.
+    pub(super) const fn is_done(self) -> bool {
+        self.0
+    }
 }
 
 impl RequestContext {

@@ -12,6 +12,8 @@ const LATENCY_BUCKETS: [f64; 14] =
     [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0];
 const REQUESTS: &str = "claviger_requests_total";
 const LATENCY: &str = "claviger_request_duration_seconds";
+const UNVERIFIED_BODY_BYTES: &str = "claviger_unverified_body_bytes";
+const REFUSED_BODIES: &str = "claviger_unverified_bodies_refused_total";
 const FAILED_AUTHENTICATIONS: &str = "claviger_failed_authentications_total";
 
 /// What is shown at `/metrics`.
@@ -65,6 +67,13 @@ fn describe() {
     for throttled in ["false", "true"] {
         metrics::counter!(FAILED_AUTHENTICATIONS, "throttled" => throttled).absolute(0);
     }
+    metrics::describe_gauge!(
+        UNVERIFIED_BODY_BYTES,
+        "Room taken by bodies that arrive and whose senders are not verified"
+    );
+    metrics::describe_counter!(REFUSED_BODIES, "Requests that were refused because there was no room for their bodies");
+    metrics::gauge!(UNVERIFIED_BODY_BYTES).set(0.0);
+    metrics::counter!(REFUSED_BODIES).absolute(0);
     metrics::describe_histogram!(LATENCY, metrics::Unit::Seconds, "Time from a request's head to its answer's head");
     metrics::describe_gauge!("claviger_build_info", "Always 1; the labels say what is running");
     metrics::describe_gauge!("claviger_connections", "Open connections by listener");
@@ -100,6 +109,30 @@ pub fn request(dialect: &'static str, operation: &'static str, code: u16, latenc
 pub fn authentication_failed(throttled: bool) {
     let throttled = if throttled { "true" } else { "false" };
     metrics::counter!(FAILED_AUTHENTICATIONS, "throttled" => throttled).increment(1);
+}
+
+/// Counts a request for whose body there was no room.
+pub fn body_refused() {
+    metrics::counter!(REFUSED_BODIES).increment(1);
+}
+
+/// Shows bytes that are held before their sender is verified, until it is dropped.
+#[derive(Debug)]
+pub struct HeldBytes(f64);
+
+impl HeldBytes {
+    /// This many.
+    #[must_use]
+    pub fn new(bytes: f64) -> Self {
+        metrics::gauge!(UNVERIFIED_BODY_BYTES).increment(bytes);
+        Self(bytes)
+    }
+}
+
+impl Drop for HeldBytes {
+    fn drop(&mut self) {
+        metrics::gauge!(UNVERIFIED_BODY_BYTES).decrement(self.0);
+    }
 }
 
 /// Counts an open connection until it is dropped.

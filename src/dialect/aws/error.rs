@@ -83,6 +83,8 @@ codes! {
     NotFound,
     /// The body is larger than any request.
     RequestEntityTooLarge,
+    /// The body did not arrive in time.
+    RequestTimeout,
     /// The body is not JSON of the operation's types.
     Serialization,
     /// The tags are not as tags must be.
@@ -105,6 +107,7 @@ impl Code {
     pub const fn status(self) -> StatusCode {
         match self {
             Self::DependencyTimeout | Self::KMSInternal => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::RequestEntityTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             _ => StatusCode::BAD_REQUEST,
         }

@@ -9,19 +9,18 @@ use super::dispatch::dispatch;
 use super::error::{AwsError, Code};
 use super::operation::Operation;
 use crate::auth::Signed;
+use crate::dialect::whole_body::{BodyError, whole};
 use crate::dialect::yandex::rest::no_such_path;
 use crate::dialect::{RequestId, is_grpc};
 use crate::domain::Dialect;
-use crate::service::request::RequestContext;
+use crate::service::request::{Counted, RequestContext};
 use crate::telemetry::RequestNotes;
 use axum::Router;
-use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, Method, header};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use std::sync::Arc;
 
 /// The largest body that is read, in bytes. It is read before the signature is verified, which is over it.
@@ -62,23 +61,31 @@ async fn answer(deps: &AwsDeps, request: Request, notes: Option<&RequestNotes>) 
     if let Some(notes) = notes {
         notes.operation("aws", operation.map_or("unknown", Operation::name));
     }
-    let claimed = deps.signatures.look_at(&head)?;
-    let body = whole(body).await?;
+    let claimed = deps.signatures.look_at(&head).await?;
+    let (body, held) = whole(body, MAX_BODY_BYTES, &deps.bodies, claimed.sender()).await.map_err(unread)?;
     let signed = deps.signatures.verify(claimed, &body).await?;
+    drop(held);
     if let Some(notes) = notes {
         notes.principal(signed.caller.principal_id);
     }
+    // Many requests end before a use case, and some take several: each counts here, and once.
+    let counted = deps.kms.count_incoming(&signed.caller)?;
     check_content_type(&head.headers)?;
-    let operation = operation.ok_or_else(unknown_operation)?;
-    let call = call(deps, &head, signed, operation).await?;
+    let operation = operation.ok_or_else(|| unknown_operation(&head.headers))?;
+    let call = call(deps, &head, (signed, counted), operation).await?;
     Ok(dispatch(&call, &body).await?.into_response())
 }
 
-async fn call<'a>(deps: &'a AwsDeps, head: &Parts, signed: Signed, operation: Operation) -> Result<Call<'a>, AwsError> {
+async fn call<'a>(
+    deps: &'a AwsDeps,
+    head: &Parts,
+    (signed, counted): (Signed, Counted),
+    operation: Operation,
+) -> Result<Call<'a>, AwsError> {
     let Signed { caller, name, region } = signed;
     let account = deps.kms.account_of(caller.folder_id).await?;
     let request_id = head.extensions.get::<RequestId>().cloned().unwrap_or_default().0;
-    let ctx = RequestContext { request_id, caller, dialect: Dialect::Aws, region: Some(region) };
+    let ctx = RequestContext { request_id, caller, dialect: Dialect::Aws, region: Some(region), counted };
     Ok(Call { kms: &deps.kms, ctx, account, user: name, operation })
 }
 
@@ -89,11 +96,15 @@ fn target(headers: &HeaderMap) -> Option<Operation> {
     Operation::parse(value.to_str().ok()?.strip_prefix(TARGET_PREFIX)?)
 }
 
-fn unknown_operation() -> AwsError {
-    AwsError::new(
-        Code::UnknownOperation,
-        "The X-Amz-Target header must be given once, as TrentService. followed by the name of an operation",
-    )
+/// Why the headers name no operation.
+fn unknown_operation(headers: &HeaderMap) -> AwsError {
+    let text = match headers.contains_key(X_AMZ_TARGET) {
+        true => {
+            "The X-Amz-Target header names no operation of this service: it must be TrentService. followed by a name"
+        }
+        false => "The X-Amz-Target header is missing: it must be TrentService. followed by the name of an operation",
+    };
+    AwsError::new(Code::UnknownOperation, text)
 }
 
 /// JSON 1.1, or JSON by its general name, which clients of look-alikes send; no type at all is JSON too. The cloud knows no
@@ -111,22 +122,17 @@ fn check_content_type(headers: &HeaderMap) -> Result<(), AwsError> {
     ))
 }
 
-/// The whole body. One that says or shows itself to be too large is not read on.
-async fn whole(body: Body) -> Result<Bytes, AwsError> {
-    let max = u64::try_from(MAX_BODY_BYTES).unwrap_or(u64::MAX);
-    if body.size_hint().lower() > max {
-        return Err(too_large());
+/// A refusal of a body.
+fn unread(error: BodyError) -> AwsError {
+    match error {
+        BodyError::TooLarge => AwsError::new(
+            Code::RequestEntityTooLarge,
+            format!("The body of the request must be at most {MAX_BODY_BYTES} bytes long"),
+        ),
+        BodyError::Incomplete => AwsError::new(Code::Serialization, "The body of the request is not complete"),
+        BodyError::TooSlow => AwsError::new(Code::RequestTimeout, "The body of the request did not arrive in time"),
+        BodyError::NoRoom(error) => error.into(),
     }
-    match Limited::new(body, MAX_BODY_BYTES).collect().await {
-        Ok(body) => Ok(body.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
-        Err(_) => Err(AwsError::new(Code::Serialization, "The body of the request is not complete")),
-    }
-}
-
-fn too_large() -> AwsError {
-    let text = format!("The body of the request must be at most {MAX_BODY_BYTES} bytes long");
-    AwsError::new(Code::RequestEntityTooLarge, text)
 }
 
 #[cfg(test)]

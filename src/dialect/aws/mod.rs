@@ -30,6 +30,7 @@ pub mod states;
 pub mod tags;
 
 use crate::auth::Signatures;
+use crate::auth::body_budget::BodyBudget;
 use crate::service::Kms;
 use axum::Router;
 use std::sync::Arc;
@@ -40,6 +41,8 @@ pub struct AwsDeps {
     pub kms: Arc<Kms>,
     /// Finds out who signed a request.
     pub signatures: Arc<Signatures>,
+    /// Room for bodies whose signatures are not verified yet.
+    pub bodies: BodyBudget,
 }
 
 /// The route of the dialect: every `POST /`.

@@ -6,7 +6,7 @@ use super::names;
 use crate::auth::{Authenticator, Peer};
 use crate::dialect::{RequestId, is_grpc};
 use crate::domain::Dialect;
-use crate::service::request::RequestContext;
+use crate::service::request::{Counted, RequestContext};
 use crate::telemetry::RequestNotes;
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -58,7 +58,13 @@ pub async fn authenticated(State(gate): State<Gate>, mut request: Request, next:
     if let Some(notes) = request.extensions().get::<RequestNotes>() {
         notes.principal(caller.principal_id);
     }
-    let context = RequestContext { request_id: request_id.0.clone(), caller, dialect: Dialect::Yandex, region: None };
+    let context = RequestContext {
+        request_id: request_id.0.clone(),
+        caller,
+        dialect: Dialect::Yandex,
+        region: None,
+        counted: Counted::by_use_cases(),
+    };
     request.extensions_mut().insert(context);
     match gate.form {
         Form::Rest => next.run(request).await,

@@ -22,6 +22,7 @@ mod signatures;
 mod states;
 mod tags;
 mod time;
+mod unfinished;
 mod unsupported;
 mod validation;
 

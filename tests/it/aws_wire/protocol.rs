@@ -130,7 +130,10 @@ async fn members_are_read_strictly(scene: &Scene, id: &str) {
 
 async fn the_target_names_the_operation(scene: &Scene) {
     let without = scene.admin.raw.signed(&Draft::of("ListKeys", "{}").without("x-amz-target")).await;
-    assert_eq!(error(&without).0, "UnknownOperationException");
+    let (code, text) = error(&without);
+    assert!(code == "UnknownOperationException" && text.contains("is missing"), "{code}: {text}");
+    let (code, text) = error(&scene.admin.raw.call("Foo", &json!({})).await);
+    assert!(code == "UnknownOperationException" && text.contains("names no operation"), "{code}: {text}");
     let unsigned = scene.admin.raw.send(&Draft::of("ListKeys", "{}").without("x-amz-target")).await;
     assert_eq!(error(&unsigned).0, "MissingAuthenticationTokenException");
     for content_type in

@@ -22,7 +22,7 @@ use claviger::domain::text::{Description, Labels, Name};
 use claviger::domain::time::Timestamp;
 use claviger::service::error::ServiceError;
 use claviger::service::ports::Store;
-use claviger::service::request::{CreateKey, Decrypt, Encrypt, RequestContext};
+use claviger::service::request::{Counted, CreateKey, Decrypt, Encrypt, RequestContext};
 use claviger::service::{AccessSettings, Kms, KmsParts, KmsSettings};
 use claviger::testing::ManualClock;
 use core::Core;
@@ -77,7 +77,13 @@ impl Service {
             credential_id: credential.credential_id,
             folder_id: administration.folder.id,
         };
-        let ctx = RequestContext { request_id: "test".into(), caller, dialect: Dialect::Yandex, region: None };
+        let ctx = RequestContext {
+            request_id: "test".into(),
+            caller,
+            dialect: Dialect::Yandex,
+            region: None,
+            counted: Counted::by_use_cases(),
+        };
         Self { core, clock, store, kms, ctx }
     }
 

@@ -15,6 +15,7 @@ use claviger::service::ports::Clock;
 use reqwest::{Certificate, Method, Url};
 use serde_json::Value;
 use std::fmt::Debug;
+use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -241,6 +242,11 @@ impl Raw {
     /// HTTP/1.1 in the clear.
     pub fn new(endpoint: &str, key: &AccessKey) -> Self {
         Self::over(endpoint, key, reqwest::Client::builder())
+    }
+
+    /// HTTP/1.1 in the clear, from this address of the machine.
+    pub fn from_address(endpoint: &str, key: &AccessKey, address: IpAddr) -> Self {
+        Self::over(endpoint, key, reqwest::Client::builder().local_address(address))
     }
 
     /// HTTP/2 in the clear.

@@ -1,10 +1,8 @@
 use super::*;
-use bytes::Bytes as Chunk;
-use futures_util::stream;
+use crate::service::error::ServiceError;
+use axum::body::Body;
 use http::HeaderValue;
 use rstest::rstest;
-use std::convert::Infallible;
-use std::io;
 
 fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
     let mut headers = HeaderMap::new();
@@ -56,25 +54,22 @@ fn only_a_post_of_the_root_is_of_this_dialect(#[case] request: http::request::Bu
     assert_eq!(is_aws(&request.body(Body::empty()).unwrap()), ours);
 }
 
-#[tokio::test]
-async fn a_body_up_to_the_limit_is_read_and_a_larger_one_refused() {
-    let of = |length: usize| Body::from(vec![b'x'; length]);
-    assert_eq!(whole(of(MAX_BODY_BYTES)).await.unwrap().len(), MAX_BODY_BYTES);
-    let error = whole(of(MAX_BODY_BYTES + 1)).await.unwrap_err();
-    assert_eq!((error.code, error.code.status().as_u16()), (Code::RequestEntityTooLarge, 413));
+#[test]
+fn refused_bodies_have_names_and_statuses_of_the_protocol() {
+    let of = |error| {
+        let error = unread(error);
+        (error.code, error.code.status().as_u16())
+    };
+    let throttled = ServiceError::Throttled { text: "", retry_after_s: 1 };
+    assert_eq!(of(BodyError::TooLarge), (Code::RequestEntityTooLarge, 413));
+    assert_eq!(of(BodyError::Incomplete), (Code::Serialization, 400));
+    assert_eq!(of(BodyError::TooSlow), (Code::RequestTimeout, 408));
+    assert_eq!(of(BodyError::NoRoom(throttled)), (Code::Throttling, 400));
 }
 
-#[tokio::test]
-async fn a_body_of_unknown_length_is_read_up_to_the_limit_only() {
-    let endless = stream::repeat_with(|| Ok::<_, Infallible>(Chunk::from_static(&[b'x'; 1000])));
-    assert_eq!(whole(Body::from_stream(endless)).await.unwrap_err().code, Code::RequestEntityTooLarge);
-    let parts = stream::iter((0..10).map(|_| Ok::<_, Infallible>(Chunk::from_static(b"part"))));
-    assert_eq!(whole(Body::from_stream(parts)).await.unwrap().len(), 40);
-}
-
-#[tokio::test]
-async fn a_body_that_ends_early_is_refused() {
-    let broken = stream::iter([Ok(Chunk::from_static(b"{")), Err(io::Error::other("SECRET"))]);
-    let error = whole(Body::from_stream(broken)).await.unwrap_err();
-    assert!(error.code == Code::Serialization && !error.message.contains("SECRET"), "{error:?}");
+#[test]
+fn a_target_that_is_there_is_not_said_to_be_missing() {
+    let texts =
+        [headers(&[]), headers(&[("x-amz-target", "TrentService.Foo")])].map(|given| unknown_operation(&given).message);
+    assert!(texts[0].contains("is missing") && texts[1].contains("names no operation"), "{texts:?}");
 }

@@ -1,5 +1,6 @@
 //! Folders, principals and their credentials, through the use cases and the directory.
 
+mod counted;
 pub mod counting_token;
 mod credentials;
 mod folders;

@@ -30,7 +30,7 @@ const REGION: &str = "eu-west-1";
 const ATTEMPTS: u32 = 3;
 
 /// One who verifies, for the directory of this service.
-fn signatures(office: &Office, kms: &Kms, attempts: u32) -> Signatures {
+pub(super) fn signatures(office: &Office, kms: &Kms, attempts: u32) -> Signatures {
     let clock = Arc::clone(&office.service.clock) as Arc<dyn Clock>;
     Signatures::new(SignatureParts {
         directory: kms.directory(),
@@ -73,7 +73,9 @@ fn bad(office: &Office, key: &Shown) -> Parts {
 async fn verify(signatures: &Signatures, head: &Parts, host: u8) -> Result<Signed, SignatureError> {
     let mut head = head.clone();
     head.extensions.insert(from(host));
-    signatures.verify(signatures.look_at(&head)?, &Bytes::from_static(BODY)).await
+    // What is read before the body is refused there too.
+    let claimed = signatures.look_at(&head).await?;
+    signatures.verify(claimed, &Bytes::from_static(BODY)).await
 }
 
 fn is_throttled<T>(result: &Result<T, SignatureError>) -> bool {
@@ -297,5 +299,33 @@ fn a_pair_signs_on_every_day() {
             office.service.clock.advance(crate::service::DAY);
         }
         assert_eq!(seen.len(), 20);
+    });
+}
+
+#[test]
+fn before_the_body_it_is_known_whose_signature_a_request_claims_and_who_has_none_counts_once() {
+    let name = "before_the_body_it_is_known_whose_signature_a_request_claims_and_who_has_none_counts_once";
+    in_own_process(module_path!(), name, async |core| {
+        let office = Office::start(core).await;
+        let account = office.account().await;
+        let (id, key) = pair(&office, &account).await;
+        let signatures = signatures(&office, office.kms(), ATTEMPTS);
+        // The signature itself is over the body.
+        for head in [good(&office, &key), bad(&office, &key)] {
+            assert_eq!(signatures.look_at(&head).await.unwrap().sender().credential_id, id);
+        }
+        let mut unknown = request(&office, "AKIAIOSFODNN7EXAMPLE", "secret");
+        unknown.extensions.insert(from(1));
+        for _ in 0..ATTEMPTS {
+            let refused = signatures.look_at(&unknown).await.map(|_| ());
+            assert!(matches!(refused, Err(SignatureError::UnknownClient)), "{refused:?}");
+        }
+        assert!(is_throttled(&signatures.look_at(&unknown).await));
+        assert!(verify(&signatures, &good(&office, &key), 1).await.is_ok());
+        office.revoke(id).await;
+        let mut again = good(&office, &key);
+        again.extensions.insert(from(2));
+        let revoked = signatures.look_at(&again).await.map(|_| ());
+        assert!(matches!(revoked, Err(SignatureError::UnknownClient)), "{revoked:?}");
     });
 }
