@@ -11,11 +11,11 @@ use crate::domain::id::PrincipalId;
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// All places. The largest pairs take 1 to 2 seconds each: where one is made at a time, the last in the queue is served
-/// after some 20 seconds, within the default of `server.request_timeout`.
-const PLACES: usize = 12;
+/// All places. The largest pairs take 1 to 2 seconds each, on a busy machine twice as long: where one is made at a time,
+/// the last in the queue is served after 8 to 30 seconds, within the default of `server.request_timeout`.
+const PLACES: usize = 8;
 /// Places of one principal: nobody takes the pairs from everybody else alone, nor do two or three together.
-const SHARE: usize = 3;
+const SHARE: usize = 2;
 const _: () = assert!(SHARE * 4 <= PLACES);
 
 /// After about this time a place is free again, in seconds.
