@@ -210,7 +210,8 @@ impl Kms {
         }
         if was_remembered {
             // An unknown id is looked for in the database every time. One that is hidden must not be told from it by
-            // being answered faster, or by being answered while the database is away.
+            // saving that read, or by being answered while the database is away. That the time is equal to the last
+            // microsecond is not promised: see docs/security.md.
             self.cache.key(KeyId::from_bytes(self.ids.id())).await?;
         }
         Err(ServiceError::NotFound { what: Missing::Key, id: key_id.to_string() })
