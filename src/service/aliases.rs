@@ -3,12 +3,14 @@
 //! In: a checked name and a key's id. Out: nothing, or a page of aliases. Called by the dialects that have aliases.
 //!
 //! A change is decided before anything but the alias itself is looked at, and once more on what is stored, under the
-//! stripe of the key. The row of the alias says which of two changes came first. Every change leaves an operation record on
-//! the keys concerned.
+//! stripes of the alias and of the key: changes of one alias are made one after the other. Only the final deletion of a key,
+//! which has the key's stripe alone, can come between; the row of the alias says so then. Every change leaves an operation
+//! record on the keys concerned.
 
 use super::change::{LockedKey, retried};
 use super::error::{Missing, ServiceError};
 use super::kms::Kms;
+use super::names::AliasLock;
 use super::ports::{Change, Cursor, Page, Stored};
 use super::request::RequestContext;
 use crate::domain::access::{Decision, Permission, Refusal, Resource};
@@ -38,35 +40,40 @@ impl Kms {
     /// [`ServiceError::AliasLimit`], [`ServiceError::State`] unless the key is live, and those of the store.
     pub async fn create_alias(&self, ctx: &RequestContext, name: AliasName, key_id: KeyId) -> Result<(), ServiceError> {
         let name = &name;
-        self.on_key(ctx, Permission::UpdateKey, key_id, |_| retried(move || self.create_alias_once(ctx, name, key_id)))
-            .await
+        self.on_key(ctx, Permission::UpdateKey, key_id, |entry| async move {
+            let Key { folder_id, region, .. } = &entry.key;
+            if *folder_id != ctx.caller.folder_id {
+                return Err(missing_key(key_id));
+            }
+            let place = &AliasPlace { folder_id: *folder_id, region: region.clone(), name: name.clone() };
+            retried(move || self.create_alias_once(ctx, place, key_id)).await
+        })
+        .await
     }
 
     async fn create_alias_once(
         &self,
         ctx: &RequestContext,
-        name: &AliasName,
+        place: &AliasPlace,
         key_id: KeyId,
     ) -> Result<(), ServiceError> {
+        let alias = self.names.lock(place).await;
         let locked = self.locked_key(ctx, Permission::UpdateKey, key_id).await?;
         let key = &locked.key.value;
-        let place = AliasPlace { folder_id: key.folder_id, region: key.region.clone(), name: name.clone() };
-        if place.folder_id != ctx.caller.folder_id {
-            return Err(missing_key(key_id));
-        }
         key.require_live()?;
+        // Before the name is looked for: whoever asks for names one by one pays for each with an alias.
+        self.require_room(key).await?;
         let before = self.store.alias(place.clone()).await?;
         if let Some(target) = before.as_ref().and_then(|stored| stored.value.key_id)
             && !self.is_deleted(target).await?
         {
             return Err(ServiceError::Exists("an alias with this name already exists"));
         }
-        self.require_room(key).await?;
         let now = self.clock.now();
-        let value = Alias { place, key_id: Some(key_id), created_at: now, updated_at: now };
+        let value = Alias { place: place.clone(), key_id: Some(key_id), created_at: now, updated_at: now };
         let put = put(value, before.map_or(0, |stored| stored.row_seq));
         let changes = vec![put, self.alias_record(ctx, &locked)];
-        self.commit_key(locked.lock, key_id, None, changes).await
+        self.commit_key(locked.lock.with_alias(alias), key_id, None, changes).await
     }
 
     /// Makes an alias of the caller's folder stand for another key of folder and region. Who may update both keys may.
@@ -90,10 +97,10 @@ impl Kms {
         place: &AliasPlace,
         key_id: KeyId,
     ) -> Result<(), ServiceError> {
-        let (before, target) = self.stored_alias(place).await?;
+        let (alias, before, target) = self.locked_alias(place).await?;
         let old = self.locked_key_of_alias(ctx, place, target).await?;
         let old_record = self.alias_record(ctx, &old);
-        // Nobody waits for one key's stripe while holding that of another. The alias's row keeps others away.
+        // Nobody waits for one key's stripe while holding that of another. The alias's stripe keeps others away.
         drop(old);
         let new = self.locked_key(ctx, Permission::UpdateKey, key_id).await?;
         let key = &new.key.value;
@@ -108,7 +115,7 @@ impl Kms {
         }
         let value = Alias { key_id: Some(key_id), updated_at: self.clock.now(), ..before.value };
         changes.push(put(value, before.row_seq));
-        self.commit_key(new.lock, key_id, None, changes).await
+        self.commit_key(new.lock.with_alias(alias), key_id, None, changes).await
     }
 
     /// Deletes an alias of the caller's folder, in whatever state its key is. Who may update that key may.
@@ -124,10 +131,10 @@ impl Kms {
     }
 
     async fn delete_alias_once(&self, ctx: &RequestContext, place: &AliasPlace) -> Result<(), ServiceError> {
-        let (before, target) = self.stored_alias(place).await?;
+        let (alias, before, target) = self.locked_alias(place).await?;
         let old = self.locked_key_of_alias(ctx, place, target).await?;
         let changes = vec![self.alias_removed(before), self.alias_record(ctx, &old)];
-        self.commit_key(old.lock, target, None, changes).await
+        self.commit_key(old.lock.with_alias(alias), target, None, changes).await
     }
 
     /// Aliases of keys that the caller may view, oldest first. A page may be short or empty and still have a next one.
@@ -218,10 +225,12 @@ impl Kms {
         Ok(stored.and_then(|stored| stored.value.key_id).unwrap_or_else(|| KeyId::from_bytes(self.ids.id())))
     }
 
-    /// An alias as it is stored now, and its key.
-    async fn stored_alias(&self, place: &AliasPlace) -> Result<(Stored<Alias>, KeyId), ServiceError> {
-        let found = self.store.alias(place.clone()).await?;
-        found.and_then(|stored| stored.value.key_id.map(|key_id| (stored, key_id))).ok_or_else(|| missing(&place.name))
+    /// The stripe of an alias, the alias as it is stored then, and its key.
+    async fn locked_alias(&self, place: &AliasPlace) -> Result<(AliasLock, Stored<Alias>, KeyId), ServiceError> {
+        let lock = self.names.lock(place).await;
+        let stored = self.store.alias(place.clone()).await?.ok_or_else(|| missing(&place.name))?;
+        let key_id = stored.value.key_id.ok_or_else(|| missing(&place.name))?;
+        Ok((lock, stored, key_id))
     }
 
     /// The key of an alias, locked, if the caller may still update it.
@@ -241,11 +250,12 @@ impl Kms {
         Ok(key.is_none_or(|stored| matches!(stored.value.state, KeyState::Deleted { .. })))
     }
 
-    /// Refuses one alias more than a key may have. Whoever asks has the key's stripe.
+    /// Refuses one alias more than a key may have. Whoever asks has the key's stripe. Damaged rows count as well: they keep
+    /// nobody from the others.
     async fn require_room(&self, key: &Key) -> Result<(), ServiceError> {
-        let all = self.store.aliases(key.folder_id, key.region.clone(), Some(key.id), None, ALL_OF_A_KEY).await?;
+        let count = self.store.count_aliases(key.folder_id, key.region.clone(), key.id).await?;
         let limit = MAX_ALIASES_PER_KEY;
-        if all.items.len() < limit { Ok(()) } else { Err(ServiceError::AliasLimit { limit }) }
+        if count < limit { Ok(()) } else { Err(ServiceError::AliasLimit { limit }) }
     }
 
     /// The record of a change of a key's aliases.

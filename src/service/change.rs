@@ -46,9 +46,11 @@ pub(super) struct LockedKey {
 
 impl Kms {
     /// Waits for the key's lock, reads the key anew and decides once more: those ahead may have taken the caller's role,
-    /// have hidden the key or changed its state, and their callers were told that this binds.
+    /// have hidden the key or changed its state, and their callers were told that this binds. So were those who revoked
+    /// the caller's credential meanwhile; memory knows that without the database.
     ///
     /// # Errors
+    /// [`ServiceError::Unauthenticated`] if the caller's credential is not in force any more,
     /// [`ServiceError::NotFound`] and [`ServiceError::Denied`], as without the lock, and those of the store.
     pub(super) async fn locked_key(
         &self,
@@ -57,6 +59,7 @@ impl Kms {
         key_id: KeyId,
     ) -> Result<LockedKey, ServiceError> {
         let lock = self.cache.lock(key_id).await;
+        self.directory.require_in_force(&ctx.caller).await?;
         let missing = || ServiceError::NotFound { what: Missing::Key, id: key_id.to_string() };
         let KeyRecord { key, primary, bindings } = self.store.key_record(key_id).await?.ok_or_else(missing)?;
         self.require_on_key(ctx, permission, &key.value, &Grants::of(&bindings)).await?;

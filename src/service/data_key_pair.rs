@@ -11,7 +11,9 @@ impl Kms {
     /// Makes a data key pair and encrypts its private half with the primary version.
     ///
     /// # Errors
-    /// Those of [`encrypt`](Self::encrypt).
+    /// Those of [`encrypt`](Self::encrypt), [`ServiceError::Throttled`] if this principal, or all together, wait for as
+    /// many pairs as they may, and [`ServiceError::Unauthenticated`] if the caller's credential came out of
+    /// force while the pair was made.
     pub async fn generate_data_key_pair(
         &self,
         ctx: &RequestContext,
@@ -20,8 +22,11 @@ impl Kms {
         self.on_key(ctx, Permission::Encrypt, request.key_id, |entry| async move {
             // A request that is going to be refused must not take seconds of the processor first.
             require_usable(&entry)?;
+            let place = self.pair_places.take(ctx.caller.principal_id)?;
             let pair = self.token.key_pair(request.spec).await?;
-            // Nor may the key's state and the caller's roles be those of seconds ago.
+            drop(place);
+            // Nor may the caller's credential and roles and the key's state be those of seconds ago.
+            self.directory.require_in_force(&ctx.caller).await?;
             let entry = self.permitted_key(ctx, Permission::Encrypt, request.key_id).await?;
             require_usable(&entry)?;
             let private = pair.private_pkcs8.clone();

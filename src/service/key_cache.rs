@@ -7,6 +7,7 @@
 use super::directory::Turn;
 use super::error::ServiceError;
 use super::invocations::{Counter, Invocations};
+use super::names::AliasLock;
 use super::ports::{KeyRecord, Material, Store, StoredMaterial};
 use crate::domain::access::Grants;
 use crate::domain::id::{KeyId, MaterialId};
@@ -43,12 +44,19 @@ pub struct KeyLock {
     _stripe: OwnedMutexGuard<()>,
     /// For a change of the key's bindings: it was waited for before the stripe, and goes with it into the commit.
     _turn: Option<Turn>,
+    /// The same for a change of an alias.
+    _alias: Option<AliasLock>,
 }
 
 impl KeyLock {
     /// Keeps the turn for as long as the lock.
     pub(super) fn with(self, turn: Turn) -> Self {
         Self { _turn: Some(turn), ..self }
+    }
+
+    /// Keeps the alias for as long as the lock.
+    pub(super) fn with_alias(self, alias: AliasLock) -> Self {
+        Self { _alias: Some(alias), ..self }
     }
 }
 
@@ -125,11 +133,11 @@ impl KeyCache {
     }
 
     /// Keeps loaders and other changes of this key away until the guard is dropped. Nobody who has it waits for the
-    /// directory's turn: see `turn.rs`.
+    /// directory's turn or for an alias: see `turn.rs`.
     pub async fn lock(&self, id: KeyId) -> KeyLock {
         let bytes = id.as_bytes();
         let stripe = usize::from(u16::from_le_bytes([bytes[0], bytes[15]])) % STRIPES;
-        KeyLock { _stripe: Arc::clone(&self.stripes[stripe]).lock_owned().await, _turn: None }
+        KeyLock { _stripe: Arc::clone(&self.stripes[stripe]).lock_owned().await, _turn: None, _alias: None }
     }
 
     /// Drops what a change made stale. Call it under [`lock`](Self::lock), after the commit.

@@ -6,6 +6,7 @@ use super::invocations::Invocations;
 use super::key_cache::{KeyCache, KeyEntry};
 use super::limits::Limits;
 use super::names::Names;
+use super::pair_places::PairPlaces;
 use super::ports::{BindingScope, Clock, IdSource, Store, Token};
 use super::request::{Counted, RequestContext};
 use crate::domain::access::{AccessContext, Caller, Decision, Grants, Grounds, Level, Permission, Resource, authorise};
@@ -84,6 +85,7 @@ pub struct Kms {
     pub(super) cache: Arc<KeyCache>,
     pub(super) names: Arc<Names>,
     pub(super) limits: Limits,
+    pub(super) pair_places: PairPlaces,
     pub(super) invocations: Arc<Invocations>,
     pub(super) clock_guard: super::clock_guard::ClockGuard,
     pub(super) schedule_changed: Arc<Notify>,
@@ -116,6 +118,7 @@ impl Kms {
             )),
             names: Arc::new(Names::new(Arc::clone(&parts.store), parts.settings.cached_keys)),
             limits: Limits::new(&parts.settings.access, &parts.clock),
+            pair_places: PairPlaces::default(),
             invocations,
             clock_guard: super::clock_guard::ClockGuard::new(parts.settings.max_clock_leap),
             schedule_changed: Arc::default(),
@@ -212,8 +215,9 @@ impl Kms {
 
     /// The key, if there is one that the caller may know of.
     ///
-    /// An unknown id is looked for in the database every time. A key that is hidden must not be told from it by being
-    /// answered faster, or by being answered while the database is away.
+    /// An unknown id is looked for in the database every time. A key that is hidden must not be told from it by saving that
+    /// read, or by being answered while the database is away. That the time is equal to the last microsecond is not promised:
+    /// see docs/security.md.
     pub(super) async fn key_if(
         &self,
         key_id: KeyId,

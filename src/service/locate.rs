@@ -1,7 +1,9 @@
 //! From the names that callers give to keys and folders.
 //!
-//! What a caller may not know of ends as what is not there, after the same work: whatever memory cannot answer to this
-//! caller takes one look into each table that a name leads through, with an id that nobody has where the way ends.
+//! What a caller may not know of ends as what is not there, after as many reads: whatever memory cannot answer to this
+//! caller takes one look into each table that a name leads through, with an id that nobody has where the way ends. It does
+//! not end after exactly the same time: roles are looked up for what is there only, and what is not in memory yet is read
+//! whole and put there. docs/security.md has the figures and what is promised.
 
 use super::error::{Missing, ServiceError};
 use super::key_cache::KeyEntry;

@@ -33,6 +33,7 @@ pub mod maintenance;
 mod material;
 mod names;
 mod new_secret;
+mod pair_places;
 pub mod ports;
 pub mod principals;
 pub mod provision;

@@ -11,10 +11,15 @@ use super::ports::{Change, Store, StoreError};
 use crate::domain::alias::AliasPlace;
 use crate::domain::id::{AccountId, FolderId, KeyId};
 use moka::sync::Cache;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
-use tokio::sync::RwLock;
+use tokio::sync::{Mutex, OwnedMutexGuard, RwLock};
 
 const CACHED_FOLDERS: u64 = 1_000;
+const STRIPES: u64 = 1024;
+
+/// Keeps other changes of an alias away until it is dropped.
+pub struct AliasLock(#[expect(dead_code, reason = "held, never read")] OwnedMutexGuard<()>);
 
 /// The names.
 pub struct Names {
@@ -25,6 +30,10 @@ pub struct Names {
     /// Loaders of aliases share it, a change has it alone: no loader can put back what a change made stale. Whoever has it
     /// waits for nothing but the store: see `turn.rs`.
     loading: RwLock<()>,
+    /// Whoever changes an alias has the stripe of its place: see `turn.rs`.
+    stripes: Vec<Arc<Mutex<()>>>,
+    /// Nobody can choose names that keep each other waiting.
+    stripe_of: RandomState,
 }
 
 impl Names {
@@ -36,6 +45,8 @@ impl Names {
             folders: Cache::new(CACHED_FOLDERS),
             aliases: Cache::new(capacity),
             loading: RwLock::new(()),
+            stripes: (0..STRIPES).map(|_| Arc::default()).collect(),
+            stripe_of: RandomState::new(),
         }
     }
 
@@ -56,9 +67,13 @@ impl Names {
 
     /// The folder with this account number, from the database.
     pub async fn look_up_folder(&self, account: AccountId) -> Result<Option<FolderId>, ServiceError> {
-        let Some(folder) = self.store.folder_by_account(account).await? else { return Ok(None) };
-        self.folders.insert(account, folder.id);
-        Ok(Some(folder.id))
+        let found = self.store.folder_by_account(account).await?.map(|folder| folder.id);
+        if let Some(folder_id) = found
+            && self.folders.get(&account).is_none()
+        {
+            self.folders.insert(account, folder_id);
+        }
+        Ok(found)
     }
 
     /// The key that an alias stands for if it is in memory.
@@ -70,10 +85,19 @@ impl Names {
     pub async fn look_up_alias(&self, place: AliasPlace) -> Result<Option<KeyId>, ServiceError> {
         let _loading = self.loading.read().await;
         let found = self.store.alias(place.clone()).await?.and_then(|stored| stored.value.key_id);
-        if let Some(key_id) = found {
+        // What is there already is not put there again for every caller who may not know of it: that takes time.
+        if let Some(key_id) = found
+            && self.aliases.get(&place) != Some(key_id)
+        {
             self.aliases.insert(place, key_id);
         }
         Ok(found)
+    }
+
+    /// Keeps other changes of this alias away until the guard is dropped. Nobody who has a key's stripe waits for it.
+    pub async fn lock(&self, place: &AliasPlace) -> AliasLock {
+        let stripe = usize::try_from(self.stripe_of.hash_one(place) % STRIPES).unwrap_or_default();
+        AliasLock(Arc::clone(&self.stripes[stripe]).lock_owned().await)
     }
 
     /// Commits changes and forgets the aliases among them.

@@ -4,9 +4,9 @@
 //! In: the caller and the decision, not begun yet. Out: the turn and what was decided. Called by these changes right
 //! before they commit, after they were decided once without waiting: only who may make a change keeps others waiting.
 //!
-//! The order of locks, everywhere: the directory's turn, then the stripe of a key, then the directory's `loading` or that
-//! of the names of keys.
-//! Whoever has a later one never waits for an earlier one.
+//! The order of locks, everywhere: the directory's turn, then the stripe of an alias, then the stripe of a key, then the
+//! directory's `loading` or that of the names of keys. Whoever has a later one never waits for an earlier one, and nobody
+//! has two of a kind.
 
 use super::directory::Turn;
 use super::error::ServiceError;

@@ -266,6 +266,11 @@ impl Store for SqliteStore {
         self.read(move |view| aliases::aliases(view, &within, key, Part { after, limit })).await
     }
 
+    async fn count_aliases(&self, folder: FolderId, region: String, key: KeyId) -> Result<usize, StoreError> {
+        let within = Within { folder, region };
+        self.read(move |view| aliases::count(view, &within, key)).await
+    }
+
     async fn aliases_naming(
         &self,
         principal: (PrincipalKind, PrincipalId),

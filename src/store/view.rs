@@ -9,6 +9,7 @@ use super::table::{Table, printable};
 use crate::service::ports::StoreError;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::hint::black_box;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError, RwLock};
 
@@ -123,6 +124,18 @@ impl<'a> View<'a> {
         }
         self.shared.rows_checked.fetch_add(1, Ordering::Relaxed);
         Ok(Checked { table: table.name, columns: row, row_seq })
+    }
+
+    /// Does with columns that nobody stored what [`check`](Self::check) does with a row, so that a name that leads nowhere
+    /// takes about the time of one that leads to a row. What comes out was checked by nothing: it is for nothing but being
+    /// decoded and dropped.
+    pub(super) fn as_if_found(&self, table: &Table, columns: Row) -> Checked {
+        let primary_key = columns.first().cloned().unwrap_or(Value::Null);
+        // No alarm: a damaged bucket says nothing of a row that is not there.
+        let head = self.head(table, &primary_key);
+        let row_mac = self.shared.keys.row_mac(table, 0, &columns);
+        let _ = black_box((head.is_ok(), same(&row_mac, &row_mac)));
+        Checked { table: table.name, columns, row_seq: 0 }
     }
 
     /// Checks rows that were read with all their columns.

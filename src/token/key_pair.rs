@@ -1,7 +1,7 @@
 //! Asymmetric key pairs that leave the service at once.
 //!
 //! In: the kind. Out: both halves, DER. Made by aws-lc-rs in this process: RSA takes up to seconds of a processor, so
-//! that pairs are made on threads that may block, few at once, and few callers wait for their turn.
+//! that pairs are made on threads that may block, few at once. How many callers wait is the service's to bound.
 
 use crate::domain::key_pair::KeyPairSpec;
 use crate::service::ports::{KeyPair, TokenError};
@@ -18,12 +18,8 @@ use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 use zeroize::Zeroizing;
 
-/// Callers that are served or wait. With more of them the last would wait for minutes.
-const CALLERS: usize = 32;
-
 /// Makes key pairs.
 pub struct KeyPairs {
-    callers: Semaphore,
     /// Pairs that are made at once: half of the processors stay for everything else.
     turns: Arc<Semaphore>,
 }
@@ -32,16 +28,14 @@ impl KeyPairs {
     /// Nothing is being made.
     pub fn new() -> Self {
         let processors = available_parallelism().map_or(1, std::num::NonZero::get);
-        Self { callers: Semaphore::new(CALLERS), turns: Arc::new(Semaphore::new(processors.div_ceil(2))) }
+        Self { turns: Arc::new(Semaphore::new(processors.div_ceil(2))) }
     }
 
-    /// Makes a pair.
+    /// Makes a pair, in the order in which callers came.
     ///
     /// # Errors
-    /// [`TokenError::Unavailable`] if too many callers wait already, or the library refuses.
+    /// [`TokenError::Unavailable`] if the library refuses.
     pub async fn make(&self, spec: KeyPairSpec) -> Result<KeyPair, TokenError> {
-        let full = |_| TokenError::Unavailable("too many requests for key pairs wait".to_owned());
-        let _caller = self.callers.try_acquire().map_err(full)?;
         let turn = Arc::clone(&self.turns).acquire_owned().await;
         let turn = turn.map_err(|_| failed())?;
         let made = spawn_blocking(move || {
@@ -109,23 +103,14 @@ mod tests {
 
     #[tokio::test]
     async fn a_caller_that_goes_away_gives_its_turn_back_with_the_end_of_the_work_only() {
-        let pairs = KeyPairs { turns: Arc::new(Semaphore::new(1)), ..KeyPairs::new() };
+        let pairs = KeyPairs { turns: Arc::new(Semaphore::new(1)) };
         {
             let mut gone = pin!(pairs.make(KeyPairSpec::Rsa3072));
             let polled = poll_fn(|cx| Poll::Ready(gone.as_mut().poll(cx).is_ready())).await;
             assert!(!polled, "RSA takes longer than a poll");
         }
-        assert_eq!(pairs.callers.available_permits(), CALLERS, "its place is free");
         assert_eq!(pairs.turns.available_permits(), 0, "its work goes on");
         pairs.make(KeyPairSpec::EccNistP256).await.unwrap();
         let _ended = pairs.turns.acquire().await.unwrap();
-    }
-
-    #[tokio::test]
-    async fn callers_beyond_the_limit_are_refused_at_once() {
-        let pairs = KeyPairs { callers: Semaphore::new(1), ..KeyPairs::new() };
-        let (first, second) = tokio::join!(pairs.make(KeyPairSpec::Rsa2048), pairs.make(KeyPairSpec::EccNistP256));
-        assert!(first.is_ok());
-        assert!(matches!(second, Err(TokenError::Unavailable(_))), "{second:?}");
     }
 }

@@ -2,7 +2,9 @@
 
 use crate::server::files;
 use std::fmt::Write;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use zeroize::Zeroizing;
 
@@ -44,12 +46,16 @@ pub struct AccessKeyPair {
 /// What an earlier start left in the file. It may have been changed since.
 #[derive(Default)]
 pub struct Kept {
+    /// Whether users other than its owner could read or change the file. Then nothing of it is kept.
+    pub exposed: bool,
     /// The token, if there is one.
     pub token: Option<Zeroizing<String>>,
     /// The pair, if both halves are there.
     pub access_key: Option<AccessKeyPair>,
 }
 
+/// Permissions of the file's group and of everybody.
+const OF_OTHERS: u32 = 0o077;
 const TOKEN: &str = "CLAVIGER_TOKEN";
 const ACCESS_KEY_ID: &str = "AWS_ACCESS_KEY_ID";
 const SECRET_ACCESS_KEY: &str = "AWS_SECRET_ACCESS_KEY";
@@ -82,18 +88,23 @@ pub fn write(path: &Path, credentials: &Credentials<'_>) -> io::Result<()> {
     files::replace(path, text.as_bytes())
 }
 
-/// The credentials that the file holds, as far as it is there and whole.
+/// The credentials that the file holds, as far as it is there, whole and its owner's alone.
 pub fn read(path: &Path) -> io::Result<Kept> {
-    let text = match std::fs::read(path) {
-        Ok(bytes) => Zeroizing::new(bytes),
+    let mut file = match File::open(path) {
+        Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Kept::default()),
         Err(error) => return Err(error),
     };
+    if file.metadata()?.permissions().mode() & OF_OTHERS != 0 {
+        return Ok(Kept { exposed: true, ..Kept::default() });
+    }
+    let mut text = Zeroizing::new(Vec::with_capacity(4096));
+    file.read_to_end(&mut text)?;
     let Ok(text) = std::str::from_utf8(&text) else { return Ok(Kept::default()) };
     let value = |name| last_value(text, name).map(|value| Zeroizing::new(value.to_owned()));
     let pair = last_value(text, ACCESS_KEY_ID).zip(value(SECRET_ACCESS_KEY));
     let access_key = pair.map(|(id, secret)| AccessKeyPair { id: id.to_owned(), secret });
-    Ok(Kept { token: value(TOKEN), access_key })
+    Ok(Kept { exposed: false, token: value(TOKEN), access_key })
 }
 
 /// The value of a name, as a shell that reads the file to its end has it.
@@ -159,12 +170,38 @@ mod tests {
         assert!(!text.contains("CLAVIGER_ENDPOINT="), "{text}");
     }
 
+    fn save(path: &Path, text: &[u8]) {
+        std::fs::write(path, text).unwrap();
+        set_mode(path, 0o600);
+    }
+
+    fn set_mode(path: &Path, mode: u32) {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    #[test]
+    fn nothing_is_kept_of_a_file_that_others_could_read_or_change() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("credentials.env");
+        write(&path, &credentials(None, &secrets())).unwrap();
+        for mode in [0o644, 0o640, 0o604, 0o620, 0o602] {
+            set_mode(&path, mode);
+            let kept = read(&path).unwrap();
+            assert!(kept.exposed && kept.token.is_none() && kept.access_key.is_none(), "{mode:o}");
+        }
+        for mode in [0o600, 0o400] {
+            set_mode(&path, mode);
+            let kept = read(&path).unwrap();
+            assert!(!kept.exposed && kept.token.is_some() && kept.access_key.is_some(), "{mode:o}");
+        }
+    }
+
     #[test]
     fn a_damaged_file_has_no_credentials() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("credentials.env");
         for text in [b"".as_slice(), b"CLAVIGER_TOKENS=x\nAWS_ACCESS_KEY_IDS=x\n", b"\xff\xfe"] {
-            std::fs::write(&path, text).unwrap();
+            save(&path, text);
             let kept = read(&path).unwrap();
             assert!(kept.token.is_none() && kept.access_key.is_none());
         }
@@ -175,7 +212,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("credentials.env");
         for half in ["AWS_ACCESS_KEY_ID=x", "AWS_SECRET_ACCESS_KEY=x"] {
-            std::fs::write(&path, format!("CLAVIGER_TOKEN=t\n{half}\n")).unwrap();
+            save(&path, format!("CLAVIGER_TOKEN=t\n{half}\n").as_bytes());
             let kept = read(&path).unwrap();
             assert!(kept.access_key.is_none(), "{half}");
             assert_eq!(kept.token.unwrap().as_str(), "t");

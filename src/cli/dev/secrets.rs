@@ -14,9 +14,15 @@ const TOKEN: &str = "dev";
 /// The name of the access key pairs that `dev` issues and revokes. Another one, so that a new token leaves the pair alone.
 const ACCESS_KEY: &str = "dev-access-key";
 
-/// Credentials that are in force. Where those in the file are not, what `dev` issued before of this kind is revoked.
+/// Credentials that are in force. Where those in the file are not, or others could read them, what `dev` issued before of this kind is revoked.
 pub async fn of(kms: &Kms, administrator: &Principal, file: &Path) -> anyhow::Result<Secrets> {
-    let Kept { token, access_key } = credentials::read(file).context("credentials.env")?;
+    let Kept { exposed, token, access_key } = credentials::read(file).context("credentials.env")?;
+    if exposed {
+        tracing::warn!(
+            file = %file.display(),
+            "other users could read or change this file: the credentials in it are revoked, and new ones are in it now"
+        );
+    }
     Ok(Secrets {
         token: token_of(kms, administrator, token).await?,
         access_key: access_key_of(kms, administrator, access_key).await?,

@@ -383,6 +383,8 @@ pub trait Store: Send + Sync {
         after: Option<Cursor>,
         limit: u32,
     ) -> Result<Page<Alias>, StoreError>;
+    /// How many aliases a key of a folder and region has. They are counted and not read: damaged ones count too.
+    async fn count_aliases(&self, folder: FolderId, region: String, key: KeyId) -> Result<usize, StoreError>;
     /// The aliases of keys of a folder and region whose own bindings let a principal of this kind view them, oldest first.
     /// The list comes from an index, as that of [`keys_naming`](Self::keys_naming): whoever shows one of these aliases
     /// decides by the bindings of its key.

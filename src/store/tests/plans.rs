@@ -110,6 +110,7 @@ fn statements() -> Vec<(String, &'static str)> {
             "keys_shown_in_region (folder_id=? AND region=? AND (created_at,id)>(?,?))",
         ),
         (aliases::listed_statement(), "aliases_listed (folder_id=? AND region=? AND (created_at,id)>(?,?))"),
+        (aliases::count_statement(), "aliases_of_key (key_id=? AND folder_id=? AND region=?)"),
         (
             aliases::of_key_statement(),
             "aliases_of_key (key_id=? AND folder_id=? AND region=? AND (created_at,id)>(?,?))",

@@ -1,10 +1,12 @@
 //! The access key pair of credentials.env: kept as long as it is valid, whatever happens to the token beside it.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
 
-use super::mode;
+use super::{key_list_status, mode};
 use crate::support::{Dev, Home};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 
 const ID: &str = "AWS_ACCESS_KEY_ID";
 const SECRET: &str = "AWS_SECRET_ACCESS_KEY";
@@ -99,6 +101,29 @@ async fn a_lost_file_gets_a_new_pair_and_the_one_before_is_revoked() {
     assert_eq!(states(&second).await, BTreeMap::from(expected));
     assert_eq!(signed(&second, &after).await, Ok(()));
     assert_eq!(signed(&second, &before).await, Err("UnrecognizedClientException".to_owned()));
+}
+
+#[tokio::test]
+async fn credentials_that_others_could_read_are_revoked_and_new_ones_are_issued_with_a_warning() {
+    let home = Home::new();
+    let first = home.start().await;
+    let (pair_before, token_before) = (pair(&first), first.credential(TOKEN).to_owned());
+    assert!(first.terminate().await.success());
+    let second = home.start().await;
+    assert_eq!(pair(&second), pair_before, "nobody else could read them");
+    assert!(!home.log().contains("other users could read"), "{}", home.log());
+    assert!(second.terminate().await.success());
+    std::fs::set_permissions(home.credentials_file(), Permissions::from_mode(0o644)).unwrap();
+    let third = home.start().await;
+    let log = home.log();
+    assert!(log.lines().any(|line| line.contains("WARN") && line.contains("other users could read")), "{log}");
+    assert_eq!(mode(&home.credentials_file()), 0o600);
+    let (pair_after, token_after) = (pair(&third), third.credential(TOKEN).to_owned());
+    assert_ne!((&pair_after.0, &token_after), (&pair_before.0, &token_before));
+    assert_eq!(signed(&third, &pair_after).await, Ok(()));
+    assert_eq!(signed(&third, &pair_before).await, Err("UnrecognizedClientException".to_owned()));
+    assert_eq!(key_list_status(&third, &token_after).await, 200);
+    assert_eq!(key_list_status(&third, &token_before).await, 401);
 }
 
 #[tokio::test]

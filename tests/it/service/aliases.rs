@@ -258,6 +258,84 @@ fn a_key_has_fifty_aliases_and_no_more_whoever_comes_at_the_same_moment() {
     });
 }
 
+/// Many, as from many connections: more than a change is tried, and each is made.
+#[test]
+fn changes_of_one_alias_at_the_same_moment_are_all_made() {
+    in_own_process(module_path!(), "changes_of_one_alias_at_the_same_moment_are_all_made", async |core| {
+        let service = Service::start(core).await;
+        let keys = [key(&service).await, key(&service).await, key(&service).await];
+        create(&service, "a", keys[0]).await.unwrap();
+        for round in 0..5 {
+            let changes = (0..12).map(|number| update(&service, "a", keys[(round + number) % keys.len()]));
+            for changed in join_all(changes).await {
+                changed.unwrap();
+            }
+            assert!(keys.contains(&target(&service, "a").await.unwrap()));
+        }
+        let deleted = join_all((0..12).map(|_| delete(&service, "a"))).await;
+        assert_eq!(deleted.iter().filter(|result| result.is_ok()).count(), 1, "{deleted:?}");
+        assert_eq!(deleted.iter().filter(|result| is_missing_alias(result)).count(), 11, "{deleted:?}");
+        let changes = join_all((0..12).map(|number| create(&service, "a", keys[number % keys.len()]))).await;
+        assert_eq!(changes.iter().filter(|result| result.is_ok()).count(), 1, "{changes:?}");
+        let taken = |result: &&Result<(), ServiceError>| matches!(result, Err(ServiceError::Exists(_)));
+        assert_eq!(changes.iter().filter(taken).count(), 11, "{changes:?}");
+    });
+}
+
+#[test]
+fn who_has_no_room_for_an_alias_is_not_told_whether_its_name_is_taken() {
+    let name = "who_has_no_room_for_an_alias_is_not_told_whether_its_name_is_taken";
+    in_own_process(module_path!(), name, async |core| {
+        let service = Service::start(core).await;
+        let (full, other) = (key(&service).await, key(&service).await);
+        create(&service, "taken", other).await.unwrap();
+        for number in 0..MAX_ALIASES_PER_KEY {
+            create(&service, &format!("{number}"), full).await.unwrap();
+        }
+        for text in ["taken", "free"] {
+            let refused = create(&service, text, full).await;
+            assert!(matches!(refused, Err(ServiceError::AliasLimit { limit: MAX_ALIASES_PER_KEY })), "{refused:?}");
+        }
+        let taken = create(&service, "taken", other).await;
+        assert!(matches!(taken, Err(ServiceError::Exists(_))), "{taken:?}");
+    });
+}
+
+#[test]
+fn a_damaged_alias_keeps_nobody_from_the_others_of_its_key_and_counts() {
+    in_own_process(
+        module_path!(),
+        "a_damaged_alias_keeps_nobody_from_the_others_of_its_key_and_counts",
+        async |core| {
+            let mut service = Service::start(core).await;
+            let (one, other) = (key(&service).await, key(&service).await);
+            for text in ["damaged", "whole"] {
+                create(&service, text, one).await.unwrap();
+            }
+            create(&service, "moved", other).await.unwrap();
+            let attacker = rusqlite::Connection::open(&service.core.database).unwrap();
+            let damage = "UPDATE aliases SET updated_at = updated_at + 1 WHERE name = 'alias/damaged'";
+            assert_eq!(attacker.execute(damage, []).unwrap(), 1);
+            service.restart();
+            create(&service, "new", one).await.unwrap();
+            update(&service, "moved", one).await.unwrap();
+            for text in ["whole", "new", "moved"] {
+                assert_eq!(target(&service, text).await.unwrap(), one);
+            }
+            let found = target(&service, "damaged").await;
+            assert!(matches!(found, Err(ServiceError::Integrity(_))), "{found:?}");
+            // A list that lacked a row in silence would be worse.
+            let list = service.kms.aliases(&aws(&service), AliasesOf::Key(one), None, 1000).await;
+            assert!(matches!(list, Err(ServiceError::Integrity(_))), "{list:?}");
+            for number in 4..MAX_ALIASES_PER_KEY {
+                create(&service, &format!("{number}"), one).await.unwrap();
+            }
+            let refused = create(&service, "one-more", one).await;
+            assert!(matches!(refused, Err(ServiceError::AliasLimit { .. })), "{refused:?}");
+        },
+    );
+}
+
 #[test]
 fn of_two_who_make_one_name_at_the_same_moment_one_does() {
     in_own_process(module_path!(), "of_two_who_make_one_name_at_the_same_moment_one_does", async |core| {

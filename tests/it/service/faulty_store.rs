@@ -232,6 +232,7 @@ pass! {
     read key_record(id: KeyId) -> Option<KeyRecord>;
     read folder_by_account(account: AccountId) -> Option<Folder>;
     read aliases(folder: FolderId, region: String, key: Option<KeyId>, after: Option<Cursor>, limit: u32) -> Page<Alias>;
+    read count_aliases(folder: FolderId, region: String, key: KeyId) -> usize;
     read aliases_naming(principal: (PrincipalKind, PrincipalId), folder: FolderId, region: String, after: Option<Cursor>, limit: u32) -> Page<Alias>;
     read keys(folder: FolderId, filter: KeyFilter, after: Option<Cursor>, limit: u32) -> Page<KeyView>;
     read material(key: KeyId, version: MaterialId) -> Option<StoredMaterial>;

@@ -1,6 +1,7 @@
 //! Data key pairs and dry runs.
 
 use super::aws_rules::{aws, make, switch};
+use super::identity::Office;
 use super::identity::counting_token::CountingToken;
 use super::{Service, in_own_process};
 use aws_lc_rs::rand::SystemRandom;
@@ -10,6 +11,8 @@ use aws_lc_rs::signature::{
     ECDSA_P521_SHA512_ASN1, ECDSA_P521_SHA512_ASN1_SIGNING, EcdsaKeyPair, EcdsaSigningAlgorithm, ParsedPublicKey,
     RSA_PSS_2048_8192_SHA256, RSA_PSS_SHA256, VerificationAlgorithm,
 };
+use claviger::domain::Dialect;
+use claviger::domain::access::Role;
 use claviger::domain::algorithm::Algorithm;
 use claviger::domain::context::EncryptionContext;
 use claviger::domain::error::StateError;
@@ -17,9 +20,11 @@ use claviger::domain::id::KeyId;
 use claviger::domain::key::Switch;
 use claviger::domain::key_pair::KeyPairSpec;
 use claviger::service::error::ServiceError;
+use claviger::service::ports::BindingScope;
 use claviger::service::request::{
     DataKeyPair, Decrypt, DryDecrypt, DryRun, Encrypt, GenerateDataKeyPair, OnDemandRules, ReEncrypt, RequestContext,
 };
+use futures_util::future::join_all;
 use std::collections::BTreeSet;
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -139,6 +144,64 @@ fn a_key_that_is_disabled_while_a_pair_is_made_encrypts_it_no_more() {
         service.kms.update_key(&ctx, key, switch(Switch::Inactive)).await.unwrap();
         let refused = asked.await.unwrap_err();
         assert!(matches!(refused, ServiceError::State(StateError::KeyInactive)), "{refused:?}");
+    });
+}
+
+#[test]
+fn who_lost_its_credential_or_was_deleted_while_a_pair_is_made_does_not_get_it() {
+    let name = "who_lost_its_credential_or_was_deleted_while_a_pair_is_made_does_not_get_it";
+    in_own_process(module_path!(), name, async |core| {
+        let office = Office::start(core).await;
+        let (service, kms, root) = (&office.service, office.kms(), office.root());
+        let key = service.create(Algorithm::Aes256Hsm, None).await;
+        for deleted in [false, true] {
+            let scope = BindingScope::Key(key);
+            let user = office.with_role(office.home(), scope, Role::KeysEncrypter).await;
+            let ctx = RequestContext { dialect: Dialect::Aws, region: Some("us-east-1".into()), ..user };
+            pair(service, &ctx, key, KeyPairSpec::EccNistP256).await.unwrap();
+            let mut asked = Box::pin(pair(service, &ctx, key, KeyPairSpec::Rsa2048));
+            let polled = poll_fn(|cx| Poll::Ready(asked.as_mut().poll(cx).is_ready())).await;
+            assert!(!polled, "it was allowed, and waits for the pair");
+            match deleted {
+                true => kms.delete_principal(root, ctx.caller.principal_id).await.map(drop).unwrap(),
+                false => kms.revoke_credential(root, ctx.caller.credential_id).await.map(drop).unwrap(),
+            }
+            let refused = asked.await.unwrap_err();
+            assert!(matches!(refused, ServiceError::Unauthenticated), "deleted: {deleted}: {refused:?}");
+        }
+    });
+}
+
+#[test]
+fn one_principal_waits_for_a_few_pairs_at_once_and_leaves_room_for_others() {
+    let name = "one_principal_waits_for_a_few_pairs_at_once_and_leaves_room_for_others";
+    in_own_process(module_path!(), name, async |core| {
+        let office = Office::start(core).await;
+        let service = &office.service;
+        let key = service.create(Algorithm::Aes256Hsm, None).await;
+        let token = Arc::new(CountingToken::new(&service.core.token));
+        let greedy = aws(service);
+        let scope = BindingScope::Key(key);
+        let user = office.with_role(office.home(), scope, Role::KeysEncrypter).await;
+        let other = RequestContext { dialect: Dialect::Aws, region: Some("us-east-1".into()), ..user };
+        let kms = service.another(|parts| parts.token = Arc::clone(&token) as Arc<_>);
+        let ask = async |ctx: &RequestContext| {
+            let request = GenerateDataKeyPair { key_id: key, context: context(), spec: KeyPairSpec::Rsa2048 };
+            kms.generate_data_key_pair(ctx, request).await.map(drop)
+        };
+        for ctx in [&greedy, &other] {
+            // What it is decided by comes into memory.
+            ask(ctx).await.unwrap();
+        }
+        let made = token.key_pairs();
+        let many = join_all((0..10).map(|_| ask(&greedy)));
+        let (many, one) = tokio::join!(many, ask(&other));
+        one.unwrap();
+        let throttled = |answer: &&Result<(), ServiceError>| matches!(answer, Err(ServiceError::Throttled { .. }));
+        assert_eq!(many.iter().filter(throttled).count(), 8, "{many:?}");
+        assert_eq!(many.iter().filter(|answer| answer.is_ok()).count(), 2, "{many:?}");
+        assert_eq!(token.key_pairs(), made + 3, "who is refused costs no pair");
+        ask(&greedy).await.unwrap();
     });
 }
 

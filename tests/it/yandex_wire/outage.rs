@@ -265,6 +265,9 @@ impl Token for Down {
 
 #[async_trait]
 impl Store for Down {
+    async fn count_aliases(&self, _: FolderId, _: String, _: KeyId) -> Result<usize, StoreError> {
+        down()
+    }
     async fn commit(&self, _: Vec<Change>) -> Result<(), StoreError> {
         down()
     }

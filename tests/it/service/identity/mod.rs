@@ -35,8 +35,8 @@ const CERTIFICATE: [u8; 32] = [0xce; 32];
 const SECOND: Duration = Duration::from_secs(1);
 
 /// A service, and its administrator as the one who asks for everything that is no test's subject.
-struct Office {
-    service: Service,
+pub(super) struct Office {
+    pub(super) service: Service,
 }
 
 /// What a client presents.
@@ -48,19 +48,19 @@ enum Shown {
 }
 
 impl Office {
-    async fn start(core: Core) -> Self {
+    pub(super) async fn start(core: Core) -> Self {
         Self { service: Service::start(core).await }
     }
 
-    fn kms(&self) -> &Kms {
+    pub(super) fn kms(&self) -> &Kms {
         &self.service.kms
     }
 
-    fn root(&self) -> &RequestContext {
+    pub(super) fn root(&self) -> &RequestContext {
         &self.service.ctx
     }
 
-    fn home(&self) -> FolderId {
+    pub(super) fn home(&self) -> FolderId {
         self.root().caller.folder_id
     }
 
@@ -83,7 +83,7 @@ impl Office {
     }
 
     /// Somebody with a role, as who asks.
-    async fn with_role(&self, folder_id: FolderId, scope: BindingScope, role: Role) -> RequestContext {
+    pub(super) async fn with_role(&self, folder_id: FolderId, scope: BindingScope, role: Role) -> RequestContext {
         let principal = self.principal(folder_id, PrincipalKind::User).await;
         self.bind(scope, role, &principal).await;
         self.as_caller(&principal).await

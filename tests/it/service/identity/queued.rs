@@ -6,6 +6,7 @@ use crate::service::in_own_process;
 use claviger::domain::access::{BindingDelta, BindingSet, Role};
 use claviger::domain::algorithm::Algorithm;
 use claviger::domain::id::{CredentialId, KeyId};
+use claviger::domain::operation::OperationKind;
 use claviger::service::error::{Missing, ServiceError};
 use claviger::service::identity::{CreatePrincipal, IssueCredential, NewCredential};
 use claviger::service::ports::{BindingScope, CredentialRecord, Folder, Principal, Stored};
@@ -289,6 +290,50 @@ fn who_lost_its_role_on_a_key_changes_nothing_of_it_with_requests_that_waited() 
         }
         assert_eq!(kms.key(root, id).await.unwrap(), before);
         assert_eq!(kms.versions(root, id, None, 10).await.unwrap().items.len(), 2);
+    });
+}
+
+/// They wait for the key, which another change of it has.
+#[test]
+fn a_caller_whose_credential_ended_while_it_waited_for_a_key_changes_nothing_of_it() {
+    let name = "a_caller_whose_credential_ended_while_it_waited_for_a_key_changes_nothing_of_it";
+    in_own_process(module_path!(), name, async |core| {
+        let place = Place::start(core).await;
+        let (kms, root, id) = (place.office.kms(), place.office.root(), place.key_id);
+        let (me, _) = place.administrator(BindingScope::Service).await;
+        let token = kms.issue_token(&me, "short", Some(kms.now().plus(SECOND))).await.unwrap();
+        let caller = place.office.with_credential(&me, token.credential_id);
+        place.remember(&caller, BindingScope::Service).await;
+        let ctx = &caller;
+        let version_id = kms.key(ctx, id).await.unwrap().key.primary_version;
+        let asked: Vec<Asked<'_>> = vec![
+            Box::pin(async move { kms.update_key(ctx, id, KeyPatch::default()).await.map(drop) }),
+            Box::pin(async move { kms.set_primary_version(ctx, id, version_id).await.map(drop) }),
+            Box::pin(async move { kms.delete_key(ctx, id, None).await.map(drop) }),
+        ];
+        let other: Asked<'_> = Box::pin(async { kms.update_key(root, id, KeyPatch::default()).await.map(drop) });
+        let clock = &place.office.service.clock;
+        for answer in behind_and(&place.office, other, asked, || clock.advance(SECOND)).await {
+            assert!(matches!(answer, Err(ServiceError::Unauthenticated)), "{answer:?}");
+        }
+        let made = kms.key_operations(root, id, None, 10).await.unwrap().items;
+        let updates = made.iter().filter(|it| it.kind == OperationKind::UpdateKey).count();
+        let deletions = made.iter().filter(|it| it.kind == OperationKind::DeleteKey).count();
+        assert_eq!((updates, deletions), (1, 0), "{made:?}");
+    });
+}
+
+#[test]
+fn changes_of_a_key_look_a_credential_up_once() {
+    in_own_process(module_path!(), "changes_of_a_key_look_a_credential_up_once", async |core| {
+        let place = Place::start(core).await;
+        let (kms, root) = (place.office.kms(), place.office.root());
+        let looked_up = || place.office.service.store.take_reads().into_iter().filter(|it| *it == "credential").count();
+        for first in [true, false] {
+            looked_up();
+            kms.update_key(root, place.key_id, KeyPatch::default()).await.unwrap();
+            assert!(looked_up() <= usize::from(first));
+        }
     });
 }
 
