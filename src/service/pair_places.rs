@@ -94,7 +94,7 @@ mod tests {
         let places = PairPlaces::default();
         let own: Vec<_> = (0..SHARE).map(|_| places.take(principal(1)).unwrap()).collect();
         assert!(refusal(places.take(principal(1))).contains("for this principal"));
-        let others: Vec<_> = (SHARE..PLACES).map(|number| places.take(principal(number as u8 + 1)).unwrap()).collect();
+        let others: Vec<_> = (2..).take(PLACES - SHARE).map(|number| places.take(principal(number)).unwrap()).collect();
         assert!(refusal(places.take(principal(100))).contains("being made: "), "all places are taken");
         drop(others);
         assert!(refusal(places.take(principal(1))).contains("for this principal"));
