@@ -5,17 +5,16 @@
 //! body, before they read it: anybody who has seen a credential's public id can send bodies in its name. So one source fills
 //! a share of the room only, and in the name of one credential a part of that share: others have room left.
 
+use super::shares::{Part, Shares};
 use super::source::Source;
 use crate::domain::id::CredentialId;
 use crate::service::error::ServiceError;
 use crate::telemetry::metrics::HeldBytes;
 use futures_util::FutureExt;
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
 /// What room is counted in, in bytes.
@@ -65,7 +64,7 @@ pub struct BodyBudget {
     room: Room,
     all: Semaphore,
     places: Semaphore,
-    shares: Mutex<HashMap<Owner, Share>>,
+    shares: Shares<Owner>,
 }
 
 /// Whose a share is.
@@ -75,32 +74,12 @@ enum Owner {
     Credential(Source, CredentialId),
 }
 
-/// There are never more of them than twice the requests that hold or wait.
-struct Share {
-    left: Arc<Semaphore>,
-    /// Who holds a part of it or waits for one.
-    visitors: usize,
-}
-
 /// Room that is taken, until it is dropped.
 pub struct Held<'a> {
     _all: Option<SemaphorePermit<'a>>,
-    _of_source: Part<'a>,
-    _of_credential: Part<'a>,
+    _of_source: Part<'a, Owner>,
+    _of_credential: Part<'a, Owner>,
     _shown: HeldBytes,
-}
-
-/// A part of a share.
-struct Part<'a> {
-    _taken: Option<OwnedSemaphorePermit>,
-    // Dropped after what is taken: a share without visitors is forgotten, with what it knows of its parts.
-    _visit: Visit<'a>,
-}
-
-/// Somebody at a share, also if it goes away while it waits.
-struct Visit<'a> {
-    budget: &'a BodyBudget,
-    owner: Owner,
 }
 
 impl Default for BodyBudget {
@@ -114,7 +93,7 @@ impl BodyBudget {
     #[must_use]
     pub fn new(room: Room) -> Self {
         let (all, places) = (Semaphore::new(room.all_kib), Semaphore::new(room.waiting));
-        Self { room, all, places, shares: Mutex::default() }
+        Self { room, all, places, shares: Shares::default() }
     }
 
     /// Takes room for this many bytes, or waits a short while for it. More than any one may have counts as that much.
@@ -140,40 +119,12 @@ impl BodyBudget {
     async fn take(&self, sender: Sender, units: u32) -> Held<'_> {
         let source = Source::of(sender.address);
         let owner = Owner::Credential(source, sender.credential_id);
-        let of_credential = self.part(owner, self.room.credential_kib, units).await;
-        let of_source = self.part(Owner::Source(source), self.room.source_kib, units).await;
+        let of_credential = self.shares.take(owner, self.room.credential_kib, units).await;
+        let of_source = self.shares.take(Owner::Source(source), self.room.source_kib, units).await;
         // It is never closed.
         let all = self.all.acquire_many(units).await.ok();
         let shown = HeldBytes::new(f64::from(units) * 1024.0);
         Held { _all: all, _of_source: of_source, _of_credential: of_credential, _shown: shown }
-    }
-
-    async fn part(&self, owner: Owner, kib: usize, units: u32) -> Part<'_> {
-        let (visit, left) = self.visit(owner, kib);
-        Part { _taken: left.acquire_many_owned(units).await.ok(), _visit: visit }
-    }
-
-    fn visit(&self, owner: Owner, kib: usize) -> (Visit<'_>, Arc<Semaphore>) {
-        let mut shares = self.shares();
-        let new = || Share { left: Arc::new(Semaphore::new(kib)), visitors: 0 };
-        let share = shares.entry(owner).or_insert_with(new);
-        share.visitors += 1;
-        (Visit { budget: self, owner }, Arc::clone(&share.left))
-    }
-
-    fn shares(&self) -> MutexGuard<'_, HashMap<Owner, Share>> {
-        self.shares.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for Visit<'_> {
-    fn drop(&mut self) {
-        let mut shares = self.budget.shares();
-        let Some(share) = shares.get_mut(&self.owner) else { return };
-        share.visitors -= 1;
-        if share.visitors == 0 {
-            shares.remove(&self.owner);
-        }
     }
 }
 

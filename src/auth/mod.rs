@@ -10,6 +10,7 @@ pub mod body_budget;
 pub mod certificate;
 pub mod credentials;
 pub mod jwt;
+mod shares;
 pub mod sigv4;
 mod source;
 pub mod turns;

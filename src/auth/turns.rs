@@ -5,71 +5,26 @@
 //! whoever sends any number of bad ones fills a queue of its own, and others wait behind a few of them only. Nobody is
 //! refused.
 
+use super::shares::{Part, Shares};
 use super::source::Source;
-use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Requests of one source that have a turn at once.
 const TURNS_PER_SOURCE: usize = 8;
 
-/// The queues of all sources that wait for something. There are never more of them than requests.
+/// The queues of all sources that wait for something.
 #[derive(Default)]
 pub struct Turns {
-    queues: Mutex<HashMap<Source, Queue>>,
-}
-
-/// The queue of one source.
-struct Queue {
-    turns: Arc<Semaphore>,
-    /// Who has a turn or waits for one.
-    visitors: usize,
+    queues: Shares<Source>,
 }
 
 /// The right to look something up, until it is dropped.
-pub struct Turn<'a> {
-    _turn: Option<OwnedSemaphorePermit>,
-    // Dropped after the turn: a queue without visitors is forgotten, with what it knows of turns.
-    _visit: Visit<'a>,
-}
-
-/// Somebody in a queue, also if it goes away while it waits.
-struct Visit<'a> {
-    turns: &'a Turns,
-    source: Source,
-}
+pub struct Turn<'a>(#[expect(dead_code, reason = "held, never read")] Part<'a, Source>);
 
 impl Turns {
     /// Waits for a turn of whoever is at this address.
     pub async fn turn(&self, address: Option<IpAddr>) -> Turn<'_> {
-        let source = Source::of(address);
-        let (visit, turns) = self.visit(source);
-        // It is never closed.
-        Turn { _turn: turns.acquire_owned().await.ok(), _visit: visit }
-    }
-
-    fn visit(&self, source: Source) -> (Visit<'_>, Arc<Semaphore>) {
-        let mut queues = self.queues();
-        let new = || Queue { turns: Arc::new(Semaphore::new(TURNS_PER_SOURCE)), visitors: 0 };
-        let queue = queues.entry(source).or_insert_with(new);
-        queue.visitors += 1;
-        (Visit { turns: self, source }, Arc::clone(&queue.turns))
-    }
-
-    fn queues(&self) -> MutexGuard<'_, HashMap<Source, Queue>> {
-        self.queues.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for Visit<'_> {
-    fn drop(&mut self) {
-        let mut queues = self.turns.queues();
-        let Some(queue) = queues.get_mut(&self.source) else { return };
-        queue.visitors -= 1;
-        if queue.visitors == 0 {
-            queues.remove(&self.source);
-        }
+        Turn(self.queues.take(Source::of(address), TURNS_PER_SOURCE, 1).await)
     }
 }
 
@@ -120,14 +75,14 @@ mod tests {
             {
                 let mut gone = pin!(turns.turn(from(host)));
                 assert!(now(gone.as_mut()).is_none());
-                assert_eq!(turns.queues().len(), 1);
+                assert_eq!(turns.queues.len(), 1);
             }
             assert_eq!(
-                turns.queues()[&Source::of(from(host))].visitors,
+                turns.queues.visitors_of(Source::of(from(host))),
                 held.len(),
                 "who went away is out of the queue"
             );
         }
-        assert!(turns.queues().is_empty());
+        assert_eq!(turns.queues.len(), 0);
     }
 }
