@@ -15,6 +15,14 @@ use http::{HeaderMap, HeaderValue, header};
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RequestId(pub String);
 
+/// A text for callers of at most `limit` characters: it may quote what one of them sent.
+fn cut(text: String, limit: usize) -> String {
+    match text.char_indices().nth(limit) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text,
+    }
+}
+
 /// Whether the headers say that the request is gRPC.
 #[must_use]
 pub fn is_grpc(headers: &HeaderMap) -> bool {

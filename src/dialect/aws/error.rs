@@ -6,6 +6,7 @@
 
 use super::arn;
 use crate::auth::sigv4::SignatureError;
+use crate::dialect::cut;
 use crate::domain::error::StateError;
 use crate::service::error::{Missing, ServiceError};
 use crate::telemetry::RequestNotes;
@@ -153,11 +154,7 @@ impl AwsError {
     /// A refusal with the status of its code. A text that is longer than 2,000 characters is cut.
     #[must_use]
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        let message: String = message.into();
-        let message = match message.char_indices().nth(MAX_MESSAGE_CHARS) {
-            Some((end, _)) => format!("{}...", &message[..end]),
-            None => message,
-        };
+        let message = cut(message.into(), MAX_MESSAGE_CHARS);
         Self { code, message, cause: None, retry_after_s: None }
     }
 

@@ -3,7 +3,7 @@
 
 use super::proto::google::rpc;
 use super::wkt::Any;
-use crate::dialect::RequestId;
+use crate::dialect::{RequestId, cut};
 use crate::domain::error::StateError;
 use crate::service::error::{Missing, ServiceError};
 use crate::telemetry::RequestNotes;
@@ -31,11 +31,7 @@ pub struct WireError {
 impl WireError {
     /// A code and a text, which is cut at a length that fits a header.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        let message: String = message.into();
-        let message = match message.char_indices().nth(MAX_MESSAGE_CHARS) {
-            Some((end, _)) => format!("{}...", &message[..end]),
-            None => message,
-        };
+        let message = cut(message.into(), MAX_MESSAGE_CHARS);
         Self { code, message, cause: None, retry_after_s: None }
     }
 }
