@@ -54,15 +54,22 @@ impl Vector {
 
 /// Where cargo has the sources of aws-sigv4.
 fn suite() -> PathBuf {
-    let cargo = option_env!("CARGO").unwrap_or("cargo");
-    let mut command = Command::new(cargo);
-    command.args(["metadata", "--format-version=1", "--offline", "--locked", "--manifest-path"]);
-    let output = command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml")).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    // Packages of other platforms are not there on a machine that has only built for its own.
+    let version = cargo(&["-vV"]);
+    let host = version.lines().find_map(|line| line.strip_prefix("host: ")).unwrap();
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
+    let of_manifest = ["--manifest-path", manifest.to_str().unwrap(), "--filter-platform", host];
+    let metadata = cargo(&[&["metadata", "--format-version=1", "--offline", "--locked"], &of_manifest[..]].concat());
+    let metadata: serde_json::Value = serde_json::from_str(&metadata).unwrap();
     let package = metadata["packages"].as_array().unwrap().iter().find(|package| package["name"] == "aws-sigv4");
     let manifest = package.unwrap()["manifest_path"].as_str().unwrap();
     Path::new(manifest).parent().unwrap().join("aws-signing-test-suite/v4")
+}
+
+fn cargo(arguments: &[&str]) -> String {
+    let output = Command::new(option_env!("CARGO").unwrap_or("cargo")).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
 }
 
 fn vectors() -> Vec<Vector> {
