@@ -103,6 +103,9 @@ fn key(number: u32) -> Key {
         rotation: (due || number.is_multiple_of(10)).then_some(schedule),
         deletion_protection: false,
         min_destruction_wait: Duration::from_secs(86_400),
+        convergent: false,
+        addresses: claviger::domain::address::AddressList::default(),
+        token_generator: None,
     }
 }
 
@@ -117,6 +120,7 @@ fn version(number: u32) -> KeyVersion {
         created_at: created_at(number),
         state: VersionState::Active,
         pin_holder_can_export: false,
+        state_changed_at: None,
     }
 }
 

@@ -52,6 +52,8 @@ pub struct Settings {
 pub struct Access {
     /// Folders in which kms.editor and kms.admin also encrypt and decrypt, as they do in Yandex Cloud.
     pub yandex_role_compat: FolderList,
+    /// Folders in which the address list of a key binds requests with tokens of the key only, as it does in Ncloud.
+    pub ncloud_acl_compat: FolderList,
     /// Failed attempts to authenticate in a minute, per source address and per principal, above which further failing ones
     /// get the throttling error; 0 = any number.
     #[serde(deserialize_with = "value::scalar")]
@@ -220,6 +222,7 @@ impl Default for Access {
     fn default() -> Self {
         Self {
             yandex_role_compat: FolderList::default(),
+            ncloud_acl_compat: FolderList::default(),
             failed_attempts_per_minute: 100,
             requests_per_principal: 0,
             requests_per_key: 0,

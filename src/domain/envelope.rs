@@ -20,6 +20,10 @@ use super::id::{KeyId, MaterialId};
 pub const FORMAT: u8 = 1;
 /// GCM tag length: 128 bits (NIST SP 800-38D, 5.2.1.2).
 pub const TAG_BYTES: usize = 16;
+/// Length of random IVs, chosen here or by the token: 96 bits (NIST SP 800-38D, 5.2.1.1).
+pub const IV_BYTES: usize = 12;
+/// Length of IVs that follow from plaintext and context: so long that no two of them are ever equal by chance.
+pub const SYNTHETIC_IV_BYTES: usize = 32;
 /// Domain separation label of the AAD.
 const LABEL: &[u8] = b"claviger-env-1";
 const HEADER_BYTES: usize = 1 + 1 + 16 + 16 + 1;
@@ -37,6 +41,8 @@ pub enum Suite {
     Software192,
     /// AES-256-GCM in this process.
     Software256,
+    /// AES-256-GCM in this process under a key, and with a nonce, that follow from plaintext and context (docs/adr/0018).
+    Convergent256,
 }
 
 impl Suite {
@@ -49,6 +55,7 @@ impl Suite {
             Self::Software128 => 3,
             Self::Software192 => 4,
             Self::Software256 => 5,
+            Self::Convergent256 => 6,
         }
     }
 
@@ -61,6 +68,7 @@ impl Suite {
             3 => Some(Self::Software128),
             4 => Some(Self::Software192),
             5 => Some(Self::Software256),
+            6 => Some(Self::Convergent256),
             _ => None,
         }
     }
@@ -72,7 +80,16 @@ impl Suite {
             Self::HsmGivenIv | Self::HsmMadeIv => Algorithm::Aes256Hsm,
             Self::Software128 => Algorithm::Aes128,
             Self::Software192 => Algorithm::Aes192,
-            Self::Software256 => Algorithm::Aes256,
+            Self::Software256 | Self::Convergent256 => Algorithm::Aes256,
+        }
+    }
+
+    /// How long the IV of its envelopes is, in bytes.
+    #[must_use]
+    pub const fn iv_bytes(self) -> usize {
+        match self {
+            Self::HsmGivenIv | Self::HsmMadeIv | Self::Software128 | Self::Software192 | Self::Software256 => IV_BYTES,
+            Self::Convergent256 => SYNTHETIC_IV_BYTES,
         }
     }
 }
@@ -133,6 +150,24 @@ impl Envelope {
         out.extend_from_slice(&self.iv);
         out.extend_from_slice(&self.sealed);
         out
+    }
+
+    /// The envelope with this header whose IV, ciphertext and tag these bytes are: the opposite of [`tail`](Self::tail).
+    ///
+    /// # Errors
+    /// [`MalformedEnvelope`] for fewer bytes than the parts need.
+    pub fn under(header: Header, tail: &[u8]) -> Result<Self, MalformedEnvelope> {
+        let (iv, sealed) = tail.split_at_checked(header.suite.iv_bytes()).ok_or(MalformedEnvelope)?;
+        if sealed.len() < TAG_BYTES {
+            return Err(MalformedEnvelope);
+        }
+        Ok(Self { header, iv: iv.to_vec(), sealed: sealed.to_vec() })
+    }
+
+    /// What of an envelope's bytes follows its header: IV, ciphertext and tag.
+    #[must_use]
+    pub fn tail(bytes: &[u8]) -> &[u8] {
+        bytes.get(HEADER_BYTES..).unwrap_or_default()
     }
 
     /// Takes bytes apart.

@@ -8,6 +8,9 @@ pub enum StateError {
     /// The key is switched off; crypto and rotation need an active key.
     #[error("the key is inactive: set its status to ACTIVE first")]
     KeyInactive,
+    /// The key is switched on already.
+    #[error("the key is active already")]
+    KeyActive,
     /// The key waits for its deletion (other dialects show it; the native one hides it).
     #[error("the key is pending deletion")]
     KeyPendingDeletion,
@@ -38,6 +41,24 @@ pub enum StateError {
     /// The primary version can be neither destroyed nor disabled.
     #[error("the primary version cannot be destroyed or disabled: make another version primary first")]
     VersionIsPrimary,
+    /// The newest version can not be switched off: it is what a rotation was made for.
+    #[error("the newest version cannot be disabled: rotate the key first")]
+    VersionIsNewest,
+    /// Automatic rotation is off.
+    #[error("automatic rotation is off: switch it on first")]
+    RotationOff,
+    /// The key's shortest wait before a destruction is not over.
+    #[error("the key's shortest wait before its deletion is not over: it is deleted by itself when that is")]
+    DestructionWait,
+    /// Destructions are held because the clock leapt.
+    #[error("destructions are held because the clock of the server leapt: an operator must confirm it first")]
+    DestructionsHeld,
+    /// A convergent key has one algorithm.
+    #[error("a convergent key has the algorithm AES_256, which cannot be changed")]
+    KeyIsConvergent,
+    /// The key has no generator of tokens.
+    #[error("the key has no token generator: create one first")]
+    NoTokenGenerator,
     /// The destruction time is not reached yet.
     #[error("the destruction time of the key version is not reached")]
     NotDue,

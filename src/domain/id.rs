@@ -68,11 +68,23 @@ uuid_id!(
     OperationId
 );
 uuid_id!(
+    /// A generator of tokens for one key.
+    GeneratorId
+);
+uuid_id!(
     /// One installation: a database and the token keys that belong to it.
     ClusterId
 );
 
 impl KeyId {
+    /// Reads a `keyTag`. Anything but 32 lower-case hexadecimal digits is `None`: such a tag was never handed out.
+    #[must_use]
+    pub fn from_tag(text: &str) -> Option<Self> {
+        let id = Uuid::try_parse(text).ok()?;
+        let canonical = id.simple().to_string() == text;
+        canonical.then_some(Self(id))
+    }
+
     /// The key's `keyTag`: 32 lower-case hexadecimal digits.
     #[must_use]
     pub fn simple(&self) -> String {

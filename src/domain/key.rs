@@ -1,11 +1,13 @@
 //! A key: what its versions have in common, and the state machine that all dialects share.
 
 use super::Dialect;
+use super::address::AddressList;
 use super::algorithm::Algorithm;
 use super::error::{StateError, ValueError};
 use super::id::{FolderId, KeyId, MaterialId};
+use super::key_token::TokenGenerator;
 use super::schedule::RotationSchedule;
-use super::text::{Description, Labels, Name};
+use super::text::{Description, Labels, Name, ShortName};
 use super::time::Timestamp;
 use super::version::KeyVersion;
 use serde::{Deserialize, Serialize};
@@ -33,6 +35,8 @@ pub enum Requires {
     Live,
     /// Live and switched on.
     Active,
+    /// Live and switched off.
+    Inactive,
 }
 
 /// The state of a key.
@@ -50,6 +54,9 @@ pub enum KeyState {
         delete_at: Timestamp,
         /// What a restore leads back to.
         switch: Switch,
+        /// When the deletion was requested; `None` where that was not written down.
+        #[serde(default)]
+        requested_at: Option<Timestamp>,
     },
     /// Every version is destroyed or being destroyed.
     Deleted {
@@ -70,7 +77,7 @@ pub struct Key {
     /// Ncloud's stable tag: 32 lower-case hexadecimal digits, fixed at creation.
     pub key_tag: String,
     /// Ncloud's name, unique in the folder where it is set.
-    pub key_name: Option<String>,
+    pub key_name: Option<ShortName>,
     /// AWS region: that of the creating request.
     pub region: String,
     /// Free name; not unique.
@@ -99,6 +106,15 @@ pub struct Key {
     pub deletion_protection: bool,
     /// The shortest wait before anything of this key is destroyed, whichever dialect asks.
     pub min_destruction_wait: Duration,
+    /// Whether equal plaintexts under equal contexts have equal ciphertexts. Fixed at creation; of `AES_256` keys only.
+    #[serde(default)]
+    pub convergent: bool,
+    /// From where the key may be used.
+    #[serde(default)]
+    pub addresses: AddressList,
+    /// What the tokens depend on with which the key is used.
+    #[serde(default)]
+    pub token_generator: Option<TokenGenerator>,
 }
 
 impl Key {
@@ -117,11 +133,15 @@ impl Key {
     /// Checks that the key is in the state that is asked for.
     ///
     /// # Errors
-    /// As [`require_live`](Self::require_live) or [`require_active`](Self::require_active).
+    /// As [`require_live`](Self::require_live) or [`require_active`](Self::require_active), and [`StateError::KeyActive`].
     pub fn require(&self, what: Requires) -> Result<(), StateError> {
         match what {
             Requires::Live => self.require_live().map(drop),
             Requires::Active => self.require_active(),
+            Requires::Inactive => match self.require_live()? {
+                Switch::Active => Err(StateError::KeyActive),
+                Switch::Inactive => Ok(()),
+            },
         }
     }
 
@@ -154,6 +174,15 @@ impl Key {
     pub fn switched(self, switch: Switch) -> Result<Self, StateError> {
         self.require_live()?;
         Ok(Self { state: KeyState::Live { switch }, ..self })
+    }
+
+    /// The key with another algorithm for its next version.
+    ///
+    /// # Errors
+    /// [`StateError::KeyIsConvergent`] for another one than `AES_256`, where that is the only one.
+    pub fn with_algorithm(self, algorithm: Algorithm) -> Result<Self, StateError> {
+        check_convergent(self.convergent, algorithm)?;
+        Ok(Self { default_algorithm: algorithm, ..self })
     }
 
     /// The key without the tags that are named in `remove`, and then with those of `set`, which replace tags of the same
@@ -243,7 +272,7 @@ impl Key {
             return Err(StateError::DeletionProtected);
         }
         let delete_at = now.plus(wait.max(self.min_destruction_wait));
-        Ok(Self { state: KeyState::PendingDeletion { delete_at, switch }, ..self })
+        Ok(Self { state: KeyState::PendingDeletion { delete_at, switch, requested_at: Some(now) }, ..self })
     }
 
     /// Takes a deletion back. `switch` is what the dialect wants the key to be then; `None` is what it was.
@@ -260,16 +289,43 @@ impl Key {
         }
     }
 
-    /// Ends the wait: from here on the key cannot come back.
+    /// Brings the end of the wait forward to `now`.
+    ///
+    /// The key's own shortest wait must be over: its beginning has to be known, unless it is zero.
+    ///
+    /// # Errors
+    /// [`StateError::DestructionWait`], [`StateError::DeletionProtected`], [`StateError::KeyNotPendingDeletion`] or
+    /// [`StateError::KeyDeleted`].
+    pub fn deletion_hastened(self, now: Timestamp) -> Result<Self, StateError> {
+        let (delete_at, switch, requested_at) = match self.state {
+            KeyState::PendingDeletion { delete_at, switch, requested_at } => (delete_at, switch, requested_at),
+            KeyState::Live { .. } => return Err(StateError::KeyNotPendingDeletion),
+            KeyState::Deleted { .. } => return Err(StateError::KeyDeleted),
+        };
+        if self.deletion_protection {
+            return Err(StateError::DeletionProtected);
+        }
+        let waited = requested_at.is_some_and(|at| at.plus(self.min_destruction_wait) <= now);
+        if !waited && !self.min_destruction_wait.is_zero() && now < delete_at {
+            return Err(StateError::DestructionWait);
+        }
+        Ok(Self { state: KeyState::PendingDeletion { delete_at: delete_at.min(now), switch, requested_at }, ..self })
+    }
+
+    /// Ends the wait: from here on the key cannot come back. Its name is free for others then.
     ///
     /// # Errors
     /// [`StateError::NotDue`] before `delete_at`, [`StateError::KeyNotPendingDeletion`] or
     /// [`StateError::KeyDeleted`] in other states.
     pub fn deleted(self, now: Timestamp) -> Result<Self, StateError> {
         match self.state {
-            KeyState::PendingDeletion { delete_at, .. } if delete_at <= now => {
-                Ok(Self { state: KeyState::Deleted { deleted_at: now }, rotation: None, ..self })
-            }
+            KeyState::PendingDeletion { delete_at, .. } if delete_at <= now => Ok(Self {
+                state: KeyState::Deleted { deleted_at: now },
+                rotation: None,
+                key_name: None,
+                token_generator: None,
+                ..self
+            }),
             KeyState::PendingDeletion { .. } => Err(StateError::NotDue),
             KeyState::Live { .. } => Err(StateError::KeyNotPendingDeletion),
             KeyState::Deleted { .. } => Err(StateError::KeyDeleted),
@@ -286,4 +342,13 @@ pub fn check_tags(tags: &BTreeMap<String, String>) -> Result<(), ValueError> {
         return Err(ValueError::TooMany { field: "tags", limit: MAX_TAGS });
     }
     Ok(())
+}
+
+/// Checks that a key with this algorithm may be convergent. What makes a key convergent is derived from its bytes, which
+/// a token does not hand out and, under the KEK's template, does not derive from.
+///
+/// # Errors
+/// [`StateError::KeyIsConvergent`] if it may not.
+pub fn check_convergent(convergent: bool, algorithm: Algorithm) -> Result<(), StateError> {
+    if convergent && algorithm != Algorithm::Aes256 { Err(StateError::KeyIsConvergent) } else { Ok(()) }
 }

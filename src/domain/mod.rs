@@ -5,6 +5,7 @@
 //! between two calls with the same arguments is a parameter. Used by `service` and by every adapter.
 
 pub mod access;
+pub mod address;
 pub mod algorithm;
 pub mod alias;
 pub mod context;
@@ -13,6 +14,8 @@ pub mod error;
 pub mod id;
 pub mod key;
 pub mod key_pair;
+pub mod key_token;
+pub mod numbered;
 pub mod operation;
 pub mod schedule;
 pub mod text;

@@ -3,7 +3,7 @@
 //! Every change of ours is finished when it is answered, so a record is always done.
 
 use super::id::{KeyId, MaterialId, OperationId, PrincipalId};
-use super::key::Key;
+use super::key::{Key, Switch};
 use super::time::Timestamp;
 use super::version::KeyVersion;
 use serde::{Deserialize, Serialize};
@@ -38,6 +38,13 @@ pub enum OperationKind {
     CancelVersionDestruction {
         /// The version.
         version_id: MaterialId,
+    },
+    /// A version was switched on or off.
+    SwitchVersion {
+        /// The version.
+        version_id: MaterialId,
+        /// To what.
+        switch: Switch,
     },
     /// The key's access bindings were replaced.
     SetAccessBindings,

@@ -32,6 +32,7 @@ fn version(number: u32, created_at: Timestamp) -> KeyVersion {
         created_at,
         state: VersionState::Active,
         pin_holder_can_export: false,
+        state_changed_at: None,
     }
 }
 
@@ -57,6 +58,9 @@ fn key(rotation: Option<RotationSchedule>) -> Key {
         rotation,
         deletion_protection: false,
         min_destruction_wait: DAY,
+        convergent: false,
+        addresses: crate::domain::address::AddressList::default(),
+        token_generator: None,
     }
 }
 
@@ -89,12 +93,12 @@ fn apply(step: Step, version: KeyVersion, now: Timestamp) -> Option<KeyVersion> 
         Step::Schedule { days } => {
             version.schedule_destruction(false, now, DAY * u32::try_from(days).unwrap(), DAY).ok()
         }
-        Step::Cancel => version.cancel_destruction().ok(),
+        Step::Cancel => version.cancel_destruction(now).ok(),
         Step::Begin => version.begin_destruction(now).ok(),
         Step::BeginWithKey => version.begin_destruction_with_key(now).ok(),
         Step::End => version.end_destruction(now).ok(),
-        Step::Disable { primary } => version.disable(primary).ok(),
-        Step::Enable => version.enable().ok(),
+        Step::Disable { primary } => version.disable(primary, primary, now).ok(),
+        Step::Enable => version.enable(now).ok(),
     }
 }
 
@@ -137,17 +141,18 @@ proptest! {
     #[test]
     fn cancelling_a_scheduled_destruction_restores_what_was(disabled in any::<bool>(), days in 1u32..36_500) {
         let original = version(1, start());
-        let original = if disabled { original.disable(false).unwrap() } else { original };
+        let original = if disabled { original.disable(false, false, start()).unwrap() } else { original };
         let scheduled = original.clone().schedule_destruction(false, start(), DAY * days, DAY).unwrap();
         prop_assert!(scheduled.require_active().is_err());
-        prop_assert_eq!(scheduled.cancel_destruction().unwrap(), original);
+        prop_assert_eq!(scheduled.cancel_destruction(start()).unwrap().state, original.state);
     }
 
     #[test]
     fn the_primary_version_can_be_neither_destroyed_nor_disabled(days in 0u32..36_500) {
         let refused = version(1, start()).schedule_destruction(true, start(), DAY * days, DAY).unwrap_err();
         prop_assert_eq!(refused, StateError::VersionIsPrimary.into());
-        prop_assert_eq!(version(1, start()).disable(true).unwrap_err(), StateError::VersionIsPrimary);
+        prop_assert_eq!(version(1, start()).disable(true, true, start()).unwrap_err(), StateError::VersionIsPrimary);
+        prop_assert_eq!(version(1, start()).disable(false, true, start()).unwrap_err(), StateError::VersionIsNewest);
     }
 
     /// Thirty years, woken at random times: as many rotations as periods fit, none twice, dates never drift

@@ -39,6 +39,16 @@ impl RotationSchedule {
         Ok(Self { owner: Dialect::Aws, ..schedule })
     }
 
+    /// A schedule of the Ncloud dialect: the first rotation is due one period after `now`, when rotation is enabled or its
+    /// period is set (`nextRotationDate` of enable-auto-rotation).
+    ///
+    /// # Errors
+    /// [`ValueError::RotationPeriod`] if `period` is below `min` or above [`MAX_PERIOD`].
+    pub fn ncloud(period: Duration, now: Timestamp, min: Duration) -> Result<Self, ValueError> {
+        let schedule = Self::native(period, now, min)?;
+        Ok(Self { owner: Dialect::Ncloud, ..schedule })
+    }
+
     /// The schedule if `before` is another one, and `before` itself if it has the same owner and period.
     ///
     /// For schedules that begin when they are set: AWS does not say what becomes of the date when rotation is enabled

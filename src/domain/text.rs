@@ -19,6 +19,11 @@ pub struct Description(String);
 #[serde(transparent)]
 pub struct Labels(BTreeMap<String, String>);
 
+/// Ncloud's name of a key: 3 to 15 of `[a-zA-Z0-9_-]`, a letter first; unique in its folder.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ShortName(String);
+
 /// A text with at most `limit` characters.
 fn bounded(field: &'static str, limit: usize, text: String) -> Result<String, ValueError> {
     if text.chars().count() > limit {
@@ -59,6 +64,41 @@ impl Description {
     }
 }
 
+impl ShortName {
+    /// Checks a name.
+    ///
+    /// # Errors
+    /// [`ValueError::Pattern`].
+    pub fn new(text: String) -> Result<Self, ValueError> {
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+        let starts = text.starts_with(|c: char| c.is_ascii_alphabetic());
+        if (3..=15).contains(&text.len()) && starts && text.bytes().all(allowed) {
+            return Ok(Self(text));
+        }
+        Err(ValueError::Pattern { field: "keyName", pattern: "[a-zA-Z][a-zA-Z0-9_-]{2,14}" })
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for ShortName {
+    type Error = ValueError;
+
+    fn try_from(text: String) -> Result<Self, ValueError> {
+        Self::new(text)
+    }
+}
+
+impl From<ShortName> for String {
+    fn from(name: ShortName) -> Self {
+        name.0
+    }
+}
+
 impl Labels {
     /// Checks a set of labels.
     ///
@@ -94,5 +134,21 @@ impl Labels {
     #[must_use]
     pub const fn pairs(&self) -> &BTreeMap<String, String> {
         &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_short_name_has_3_to_15_characters_and_begins_with_a_letter() {
+        for good in ["abc", "A-_", "a23456789012345"] {
+            assert_eq!(ShortName::new(good.to_owned()).unwrap().as_str(), good);
+        }
+        for bad in ["", "ab", "a234567890123456", "1bc", "-bc", "a.c", "a c", "\u{e4}bc", "ab\u{e4}"] {
+            assert!(ShortName::new(bad.to_owned()).is_err(), "{bad}");
+        }
+        assert!(serde_json::from_str::<ShortName>("\"1bc\"").is_err());
     }
 }

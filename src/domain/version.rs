@@ -78,6 +78,9 @@ pub struct KeyVersion {
     /// Whether a holder of the user PIN and of the database could export it when it was made: true for
     /// software-protected versions and on tokens that enforce nothing (profile W).
     pub pin_holder_can_export: bool,
+    /// When its state was changed last; `None` = never since it was made.
+    #[serde(default)]
+    pub state_changed_at: Option<Timestamp>,
 }
 
 impl KeyVersion {
@@ -122,14 +125,14 @@ impl KeyVersion {
             return Err(ValueError::PendingPeriod { min: min_wait, max: MAX_PERIOD }.into());
         }
         let state = VersionState::ScheduledForDestruction { destroy_at: now.plus(wait), was_disabled };
-        Ok(Self { state, ..self })
+        Ok(self.at(now, state))
     }
 
     /// Takes a scheduled destruction back.
     ///
     /// # Errors
     /// [`StateError::VersionNotScheduled`], or [`StateError::VersionDestroyed`] once destruction has begun.
-    pub fn cancel_destruction(self) -> Result<Self, StateError> {
+    pub fn cancel_destruction(self, now: Timestamp) -> Result<Self, StateError> {
         let state = match self.state {
             VersionState::ScheduledForDestruction { was_disabled: true, .. } => VersionState::Disabled,
             VersionState::ScheduledForDestruction { was_disabled: false, .. } => VersionState::Active,
@@ -140,7 +143,7 @@ impl KeyVersion {
                 return Err(StateError::VersionDestroyed);
             }
         };
-        Ok(Self { state, ..self })
+        Ok(self.at(now, state))
     }
 
     /// Begins the destruction of a version whose time has come.
@@ -151,7 +154,7 @@ impl KeyVersion {
     pub fn begin_destruction(self, now: Timestamp) -> Result<Self, StateError> {
         match self.state {
             VersionState::ScheduledForDestruction { destroy_at, .. } if destroy_at <= now => {
-                Ok(Self { state: VersionState::Destroying { destroy_at }, ..self })
+                Ok(self.at(now, VersionState::Destroying { destroy_at }))
             }
             VersionState::ScheduledForDestruction { .. } => Err(StateError::NotDue),
             VersionState::Active | VersionState::Disabled => Err(StateError::VersionNotScheduled),
@@ -166,7 +169,7 @@ impl KeyVersion {
     pub fn begin_destruction_with_key(self, delete_at: Timestamp) -> Result<Self, StateError> {
         match self.state {
             VersionState::Destroying { .. } | VersionState::Destroyed { .. } => Err(StateError::VersionDestroyed),
-            _ => Ok(Self { state: VersionState::Destroying { destroy_at: delete_at }, ..self }),
+            _ => Ok(self.at(delete_at, VersionState::Destroying { destroy_at: delete_at })),
         }
     }
 
@@ -176,9 +179,7 @@ impl KeyVersion {
     /// [`StateError::VersionNotScheduled`] unless the version is [`VersionState::Destroying`].
     pub fn end_destruction(self, now: Timestamp) -> Result<Self, StateError> {
         match self.state {
-            VersionState::Destroying { .. } => {
-                Ok(Self { state: VersionState::Destroyed { destroyed_at: now }, ..self })
-            }
+            VersionState::Destroying { .. } => Ok(self.at(now, VersionState::Destroyed { destroyed_at: now })),
             _ => Err(StateError::VersionNotScheduled),
         }
     }
@@ -186,11 +187,14 @@ impl KeyVersion {
     /// Switches the version off. Idempotent.
     ///
     /// # Errors
-    /// [`StateError::VersionIsPrimary`], or [`StateError::VersionNotActive`] if it is scheduled or destroyed.
-    pub fn disable(self, is_primary: bool) -> Result<Self, StateError> {
+    /// [`StateError::VersionIsPrimary`] or [`StateError::VersionIsNewest`], and [`StateError::VersionNotActive`] if it is
+    /// scheduled or destroyed.
+    pub fn disable(self, is_primary: bool, is_newest: bool, now: Timestamp) -> Result<Self, StateError> {
         match self.state {
             _ if is_primary => Err(StateError::VersionIsPrimary),
-            VersionState::Active | VersionState::Disabled => Ok(Self { state: VersionState::Disabled, ..self }),
+            _ if is_newest => Err(StateError::VersionIsNewest),
+            VersionState::Disabled => Ok(self),
+            VersionState::Active => Ok(self.at(now, VersionState::Disabled)),
             _ => Err(StateError::VersionNotActive),
         }
     }
@@ -199,11 +203,22 @@ impl KeyVersion {
     ///
     /// # Errors
     /// [`StateError::VersionNotActive`] if it is scheduled or destroyed.
-    pub fn enable(self) -> Result<Self, StateError> {
+    pub fn enable(self, now: Timestamp) -> Result<Self, StateError> {
         match self.state {
-            VersionState::Active | VersionState::Disabled => Ok(Self { state: VersionState::Active, ..self }),
+            VersionState::Active => Ok(self),
+            VersionState::Disabled => Ok(self.at(now, VersionState::Active)),
             _ => Err(StateError::VersionNotActive),
         }
+    }
+
+    /// Since when it is in its state.
+    #[must_use]
+    pub fn state_since(&self) -> Timestamp {
+        self.state_changed_at.unwrap_or(self.created_at)
+    }
+
+    fn at(self, now: Timestamp, state: VersionState) -> Self {
+        Self { state, state_changed_at: Some(now), ..self }
     }
 }
 

@@ -219,6 +219,7 @@ fn kms_settings(settings: &Settings) -> KmsSettings {
     KmsSettings {
         access: AccessSettings {
             editors_use_keys_in: access.yandex_role_compat.0.iter().copied().collect(),
+            addresses_bind_tokens_only_in: access.ncloud_acl_compat.0.iter().copied().collect(),
             requests_per_principal: NonZeroU32::new(access.requests_per_principal),
             requests_per_key: NonZeroU32::new(access.requests_per_key),
             login_period: access.login_period.0,

@@ -173,7 +173,7 @@ impl Kms {
         match self.decide(ctx, Permission::ListKeys, Resource::Folder(folder_id), None).await? {
             // Every role that lists keys views them.
             Decision::Allowed(_) => Ok(self.store.aliases(folder_id, region, None, after, limit).await?),
-            Decision::Denied(Refusal::NotPermitted) => Err(ServiceError::Denied),
+            Decision::Denied(Refusal::NotPermitted | Refusal::Address | Refusal::Token) => Err(ServiceError::Denied),
             Decision::Denied(Refusal::NoRole) | Decision::Hidden(_) => {
                 let caller = (ctx.caller.kind, ctx.caller.principal_id);
                 let page = self.store.aliases_naming(caller, folder_id, region, after, limit).await?;

@@ -6,8 +6,9 @@ use super::ports::{Change, RememberedRequest};
 use super::request::{CreateKey, Idempotency, RequestContext};
 use crate::domain::Dialect;
 use crate::domain::access::Permission;
+use crate::domain::address::AddressList;
 use crate::domain::id::{KeyId, MaterialId, OperationId};
-use crate::domain::key::{Key, KeyState, Switch, check_tags};
+use crate::domain::key::{Key, KeyState, Switch, check_convergent, check_tags};
 use crate::domain::operation::{KeyView, Operation, OperationKind, Snapshot};
 use crate::domain::schedule::RotationSchedule;
 use crate::domain::time::Timestamp;
@@ -24,7 +25,8 @@ impl Kms {
     ///
     /// # Errors
     /// [`ServiceError::Value`] for a rotation period out of range or too many tags, [`ServiceError::Invalid`] for an
-    /// idempotency key that came with another request, and those of token and store.
+    /// idempotency key that came with another request, [`ServiceError::Exists`] for a `keyName` that is taken,
+    /// [`ServiceError::State`] for a convergent key of another algorithm than `AES_256`, and those of token and store.
     pub async fn create_key(&self, ctx: &RequestContext, request: CreateKey) -> Result<Operation, ServiceError> {
         let folder_id = request.folder_id;
         self.on_folder(ctx, Permission::CreateKey, folder_id, || self.create_once(ctx, request)).await
@@ -60,6 +62,11 @@ impl Kms {
         let now = self.clock.now();
         let rotation = request.rotation_period.map(|period| self.schedule_of(ctx.dialect, period, now)).transpose()?;
         check_tags(&request.tags)?;
+        check_convergent(request.convergent, request.algorithm)?;
+        if let Some(name) = &request.key_name {
+            self.require_free_name(request.folder_id, name, None).await?;
+        }
+        let key_name = request.key_name.clone();
         let key_id = KeyId::from_bytes(self.ids.id());
         let sealed = self.generate_material(key_id, request.algorithm).await?;
         let primary = self.version(key_id, 1, request.algorithm, VersionOrigin::Creation, sealed.id, now);
@@ -68,7 +75,7 @@ impl Kms {
             folder_id: request.folder_id,
             created_by_dialect: ctx.dialect,
             key_tag: key_id.simple(),
-            key_name: None,
+            key_name: request.key_name,
             region: ctx.region.as_deref().map_or_else(|| self.settings.region.clone(), str::to_owned),
             name: request.name,
             description: request.description,
@@ -83,6 +90,9 @@ impl Kms {
             rotation,
             deletion_protection: request.deletion_protection,
             min_destruction_wait: self.min_destruction_wait(ctx.dialect),
+            convergent: request.convergent,
+            addresses: AddressList::default(),
+            token_generator: None,
         };
         let view = KeyView { key: key.clone(), primary: primary.clone() };
         let operation = self.operation_record(
@@ -97,7 +107,8 @@ impl Kms {
             Change::InsertOperation(Box::new(operation.clone())),
         ];
         changes.extend(request.idempotency.map(|client| self.remember(ctx, client, operation.id, now)));
-        self.store.commit(changes).await?;
+        let named = (request.folder_id, key_name);
+        self.commit_named(named, changes).await?;
         self.schedule_changed.notify_one();
         Ok(operation)
     }
@@ -124,7 +135,7 @@ impl Kms {
         match dialect {
             Dialect::Yandex => Ok(RotationSchedule::native(period, rotated_at, min)?),
             Dialect::Aws => Ok(RotationSchedule::aws(period, self.clock.now(), min)?),
-            Dialect::Ncloud => Err(ServiceError::NotImplemented("rotation by the rules of the Ncloud dialect")),
+            Dialect::Ncloud => Ok(RotationSchedule::ncloud(period, self.clock.now(), min)?),
         }
     }
 
@@ -161,6 +172,7 @@ impl Kms {
             created_at,
             state: VersionState::Active,
             pin_holder_can_export: weak_token || !algorithm.hosted_by_hsm(),
+            state_changed_at: None,
         }
     }
 }

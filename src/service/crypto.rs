@@ -30,8 +30,7 @@ impl Kms {
     pub async fn decrypt(&self, ctx: &RequestContext, request: Decrypt) -> Result<Decrypted, ServiceError> {
         self.on_key(ctx, Permission::Decrypt, request.key_id, |entry| async move {
             entry.key.require_active()?;
-            let (version_id, plaintext) = self.open(&entry, &request.context, &request.ciphertext).await?;
-            Ok(Decrypted { version_id, plaintext })
+            self.open(&entry, &request.context, &request.ciphertext).await
         })
         .await
     }
@@ -46,10 +45,10 @@ impl Kms {
         self.on_two_keys(ctx, wanted, |target, origin| async move {
             target.key.require_active()?;
             origin.key.require_active()?;
-            let (source_version_id, plaintext) = self.open(&origin, &source.context, &source.ciphertext).await?;
+            let opened = self.open(&origin, &source.context, &source.ciphertext).await?;
             let version = self.named_version(&target, version_id).await?;
-            let encrypted = self.seal(&target, &version, &context, plaintext).await?;
-            Ok(ReEncrypted { source_version_id, encrypted })
+            let encrypted = self.seal(&target, &version, &context, opened.plaintext).await?;
+            Ok(ReEncrypted { source_version_id: opened.version_id, encrypted })
         })
         .await
     }

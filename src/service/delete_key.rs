@@ -3,13 +3,13 @@
 use super::change::LockedKey;
 use super::error::ServiceError;
 use super::kms::Kms;
-use super::ports::Stored;
+use super::ports::{Change, Stored};
 use super::request::RequestContext;
 use crate::domain::access::Permission;
 use crate::domain::error::StateError;
 use crate::domain::id::KeyId;
 use crate::domain::key::{Key, Switch};
-use crate::domain::operation::{Operation, OperationKind};
+use crate::domain::operation::{KeyView, Operation, OperationKind, Snapshot};
 use std::time::Duration;
 
 impl Kms {
@@ -49,6 +49,38 @@ impl Kms {
             self.change_deletion(ctx, Permission::RestoreKey, key_id, OperationKind::RestoreKey, restored)
         })
         .await
+    }
+
+    /// Deletes a key that is pending deletion at once and for good, where its shortest wait is over.
+    ///
+    /// Once the key is deleted, what is left is finished by the scheduler if it cannot be finished here.
+    ///
+    /// # Errors
+    /// [`ServiceError::State`] if the key is not pending deletion, is protected, or must wait; if destructions are held
+    /// because the clock leapt, by which a wait cannot be judged; and those of the store.
+    pub async fn delete_key_at_once(&self, ctx: &RequestContext, key_id: KeyId) -> Result<(), ServiceError> {
+        let deleted = self.on_key(ctx, Permission::DeleteKey, key_id, |_| async move {
+            let LockedKey { lock, key: Stored { value, row_seq }, primary } =
+                self.locked_key(ctx, Permission::DeleteKey, key_id).await?;
+            let now = self.clock.now();
+            let must_wait = !value.min_destruction_wait.is_zero();
+            let changed = value.deletion_hastened(now)?.deleted(now)?;
+            if must_wait && self.destructions_held().is_some() {
+                return Err(StateError::DestructionsHeld.into());
+            }
+            let view = Snapshot::Key(Box::new(KeyView { key: changed.clone(), primary }));
+            let record = self.operation_record(Some(ctx.caller.principal_id), key_id, OperationKind::DeleteKey, view);
+            let mut changes = self.deletion_changes(Stored { value: changed, row_seq }).await?;
+            changes.push(Change::InsertOperation(Box::new(record)));
+            self.commit_key(lock, key_id, None, changes).await
+        });
+        deleted.await?;
+        if let Err(error) = self.destroy_versions_for_good(key_id).await {
+            let cause = error.cause().unwrap_or_default();
+            tracing::warn!(key = %key_id, %error, cause, "the scheduler finishes the deletion of a key");
+            self.schedule_changed.notify_one();
+        }
+        Ok(())
     }
 
     async fn change_deletion(

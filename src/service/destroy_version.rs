@@ -58,7 +58,7 @@ impl Kms {
             let (lock, key) = (locked.lock, locked.key.value);
             key.require_live()?;
             let Stored { value, row_seq } = self.stored_version(key_id, version_id).await?;
-            let changed = Stored { value: value.cancel_destruction()?, row_seq };
+            let changed = Stored { value: value.cancel_destruction(self.clock.now())?, row_seq };
             let kind = OperationKind::CancelVersionDestruction { version_id };
             self.commit_version_change(ctx, lock, changed, key.primary_version == version_id, kind).await
         })

@@ -7,11 +7,14 @@
 //! principal) takes the same way through the database every time, and can push nothing out of memory.
 
 mod access_key;
+mod key_token;
 
 pub use access_key::{AccessKey, DerivedKey};
+pub use key_token::ByKeyToken;
 
 use super::error::ServiceError;
 use super::identity::LoginToken;
+use super::key_token_text::KeyTokens;
 use super::last_uses::{LastUse, LastUses};
 use super::login_token::{Claim, LOGIN_TOKEN_PREFIX, LoginTokens};
 use super::ports::{
@@ -22,6 +25,7 @@ use crate::domain::access::{Caller, Grants};
 use crate::domain::id::{CredentialId, PrincipalId};
 use crate::domain::time::Timestamp;
 use access_key::Opened;
+use aws_lc_rs::hmac;
 use moka::sync::Cache;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -57,6 +61,7 @@ pub struct Directory {
     clock: Arc<dyn Clock>,
     ids: Arc<dyn IdSource>,
     login_tokens: LoginTokens,
+    key_tokens: KeyTokens,
     login_period: Duration,
     credentials: Cache<CredentialLookup, Arc<Entry>>,
     grants: Cache<BindingScope, Arc<Grants>>,
@@ -133,6 +138,7 @@ impl Directory {
             clock: parts.clock,
             ids: parts.ids,
             login_tokens: LoginTokens::new(&parts.login_key),
+            key_tokens: KeyTokens::new(&key_token_key(&parts.login_key)),
             login_period: parts.login_period,
             credentials: Cache::new(CACHED_CREDENTIALS),
             grants: Cache::new(CACHED_SETS),
@@ -433,6 +439,14 @@ impl Found {
             other => other,
         }
     }
+}
+
+/// What authenticates tokens of keys follows from what authenticates those of logins.
+fn key_token_key(login_key: &[u8; 32]) -> Zeroizing<[u8; 32]> {
+    let mut key = Zeroizing::new([0; 32]);
+    let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, login_key), b"claviger-key-token-1");
+    key.copy_from_slice(tag.as_ref());
+    key
 }
 
 /// Whether the name is one of this credential.

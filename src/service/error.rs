@@ -48,6 +48,9 @@ pub enum ServiceError {
     /// Caller: allowed to know of the resource, not to do this.
     #[error("permission denied")]
     Denied,
+    /// Caller: allowed to do this with the key, but not from where the request comes.
+    #[error("the address list of the key does not let it be used from the address of this request")]
+    AddressDenied,
     /// Caller: no such thing, or none that the caller may know of.
     #[error("{what:?} {id} not found")]
     NotFound {

@@ -9,7 +9,7 @@ use super::error::ServiceError;
 use super::invocations::{Counter, Invocations};
 use super::names::AliasLock;
 use super::ports::{KeyRecord, Material, Store, StoredMaterial};
-use crate::domain::access::Grants;
+use crate::domain::access::{Grants, KeyAttached};
 use crate::domain::id::{KeyId, MaterialId};
 use crate::domain::key::Key;
 use crate::domain::version::KeyVersion;
@@ -27,6 +27,13 @@ pub struct KeyEntry {
     pub primary: Arc<VersionEntry>,
     /// Roles that are bound on this key.
     pub grants: Grants,
+}
+
+impl KeyEntry {
+    /// What decisions need of the key.
+    pub fn attached(&self) -> KeyAttached<'_> {
+        KeyAttached::of(&self.key, &self.grants)
+    }
 }
 
 /// A version, ready for use.
@@ -66,6 +73,7 @@ pub struct KeyCache {
     invocations: Arc<Invocations>,
     keys: Cache<KeyId, Arc<KeyEntry>>,
     versions: Cache<MaterialId, Arc<VersionEntry>>,
+    numbers: Cache<(KeyId, u32), MaterialId>,
     stripes: Vec<Arc<Mutex<()>>>,
 }
 
@@ -77,6 +85,7 @@ impl KeyCache {
             invocations,
             keys: Cache::new(capacity),
             versions: Cache::new(capacity),
+            numbers: Cache::new(capacity),
             stripes: (0..STRIPES).map(|_| Arc::default()).collect(),
         }
     }
@@ -97,7 +106,8 @@ impl KeyCache {
         }
         let Some(KeyRecord { key, primary, bindings }) = self.store.key_record(id).await? else { return Ok(None) };
         let grants = Grants::of(&bindings);
-        let entry = Arc::new(KeyEntry { key: key.value, primary: self.entry(primary), grants });
+        let primary = self.entry(&key.value, primary);
+        let entry = Arc::new(KeyEntry { key: key.value, primary, grants });
         self.keys.insert(id, Arc::clone(&entry));
         Ok(Some(entry))
     }
@@ -114,9 +124,36 @@ impl KeyCache {
         if let Some(entry) = self.of_key(&key.key, id) {
             return Ok(Some(entry));
         }
-        let loaded = self.store.material(key.key.id, id).await?.map(|stored| self.entry(stored));
+        let loaded = self.store.material(key.key.id, id).await?.map(|stored| self.entry(&key.key, stored));
         if let Some(entry) = &loaded {
             self.versions.insert(id, Arc::clone(entry));
+        }
+        Ok(loaded)
+    }
+
+    /// The version of a key with this number. Which version has which number never changes.
+    pub async fn version_numbered(
+        &self,
+        key: &KeyEntry,
+        number: u32,
+    ) -> Result<Option<Arc<VersionEntry>>, ServiceError> {
+        let primary = &key.primary;
+        if primary.version.number == number {
+            return Ok(Some(Arc::clone(primary)));
+        }
+        let key_id = key.key.id;
+        if let Some(id) = self.numbers.get(&(key_id, number)) {
+            return self.version(key, id).await;
+        }
+        if number > key.key.latest_version_number {
+            // The key may have been rotated since it was read, but then its caller has read it before that.
+            return Ok(None);
+        }
+        let _stripe = self.lock(key_id).await;
+        let loaded = self.store.material_numbered(key_id, number).await?.map(|stored| self.entry(&key.key, stored));
+        if let Some(entry) = &loaded {
+            self.numbers.insert((key_id, number), entry.version.id);
+            self.versions.insert(entry.version.id, Arc::clone(entry));
         }
         Ok(loaded)
     }
@@ -125,10 +162,11 @@ impl KeyCache {
         self.versions.get(&id).filter(|entry| entry.version.key_id == key.id)
     }
 
-    fn entry(&self, StoredMaterial { version, sealed }: StoredMaterial) -> Arc<VersionEntry> {
+    fn entry(&self, key: &Key, StoredMaterial { version, sealed }: StoredMaterial) -> Arc<VersionEntry> {
         let version = version.value;
         let KeyVersion { id, key_id, algorithm, .. } = version;
-        let material = sealed.map(|sealed| Arc::new(Material { id, key_id, algorithm, sealed }));
+        let convergent = key.convergent;
+        let material = sealed.map(|sealed| Arc::new(Material { id, key_id, algorithm, sealed, convergent }));
         Arc::new(VersionEntry { version, material, counter: self.invocations.counter(id) })
     }
 

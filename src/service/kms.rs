@@ -9,7 +9,9 @@ use super::names::Names;
 use super::pair_places::PairPlaces;
 use super::ports::{BindingScope, Clock, IdSource, Store, Token};
 use super::request::{Counted, RequestContext};
-use crate::domain::access::{AccessContext, Caller, Decision, Grants, Grounds, Level, Permission, Resource, authorise};
+use crate::domain::access::{
+    AccessContext, Caller, Decision, Grants, Grounds, KeyAttached, Level, Permission, Refusal, Resource, authorise,
+};
 use crate::domain::id::{FolderId, KeyId};
 use crate::domain::key::Key;
 use crate::domain::time::Timestamp;
@@ -27,6 +29,8 @@ use zeroize::Zeroizing;
 pub struct AccessSettings {
     /// Folders in which `kms.editor` and `kms.admin` use keys, as they do in the cloud.
     pub editors_use_keys_in: HashSet<FolderId>,
+    /// Folders in which address lists of keys bind tokens of keys only, as they do in the cloud.
+    pub addresses_bind_tokens_only_in: HashSet<FolderId>,
     /// Requests per second of one principal; `None` = any number.
     pub requests_per_principal: Option<NonZeroU32>,
     /// Requests per second on one key; `None` = any number.
@@ -249,10 +253,12 @@ impl Kms {
         grants: &Grants,
     ) -> Result<(), ServiceError> {
         let resource = Resource::Key { key_id: key.id, folder_id: key.folder_id };
-        let decision = self.decide(ctx, permission, resource, Some(grants)).await?;
+        let decision = self.decide(ctx, permission, resource, Some(KeyAttached::of(key, grants))).await?;
         let shown = ctx.shows(key) || (permission == Permission::RestoreKey && ctx.is_in_region(key));
         match decision {
+            Decision::Denied(Refusal::Token) => Err(ServiceError::Unauthenticated),
             Decision::Allowed(_) if shown => Ok(()),
+            Decision::Denied(Refusal::Address) if shown => Err(ServiceError::AddressDenied),
             Decision::Denied(_) if shown => Err(ServiceError::Denied),
             Decision::Allowed(_) | Decision::Denied(_) | Decision::Hidden(_) => {
                 Err(ServiceError::NotFound { what: Missing::Key, id: key.id.to_string() })
@@ -331,7 +337,7 @@ impl Kms {
         ctx: &RequestContext,
         permission: Permission,
         resource: Resource,
-        key: Option<&Grants>,
+        key: Option<KeyAttached<'_>>,
     ) -> Result<Decision, ServiceError> {
         let service = self.directory.grants(BindingScope::Service).await?;
         let folder_id = match resource {
@@ -342,12 +348,14 @@ impl Kms {
             Some(id) => Some(self.directory.grants(BindingScope::Folder(id)).await?),
             None => None,
         };
+        let access = &self.settings.access;
         let context = AccessContext {
             service: &service,
             folder: folder.as_deref(),
             key,
-            editors_use_keys: folder_id.is_some_and(|id| self.settings.access.editors_use_keys_in.contains(&id)),
+            editors_use_keys: folder_id.is_some_and(|id| access.editors_use_keys_in.contains(&id)),
+            addresses_bind_tokens_only: folder_id.is_some_and(|id| access.addresses_bind_tokens_only_in.contains(&id)),
         };
-        Ok(authorise(&ctx.caller, permission, resource, &context))
+        Ok(authorise(&ctx.caller, &ctx.origin, permission, resource, &context))
     }
 }

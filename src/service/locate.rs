@@ -117,7 +117,7 @@ impl Kms {
         }
         let resource = Resource::Key { key_id: key.id, folder_id: key.folder_id };
         for permission in permissions {
-            let decision = self.decide(ctx, *permission, resource, Some(&entry.grants)).await?;
+            let decision = self.decide(ctx, *permission, resource, Some(entry.attached())).await?;
             if matches!(decision, Decision::Allowed(_)) {
                 return Ok(true);
             }

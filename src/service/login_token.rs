@@ -4,11 +4,9 @@
 //! from it what it says. Called by the directory, which looks at the credential on every use: a token is worth
 //! nothing once that is revoked. The key is the same at every start, so tokens survive restarts.
 
+use super::signed_text::SignedText;
 use crate::domain::id::CredentialId;
 use crate::domain::time::Timestamp;
-use aws_lc_rs::hmac;
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use zeroize::Zeroizing;
 
 /// What the token of a login begins with, so that scanners can find leaked ones.
@@ -20,11 +18,6 @@ const TIME_BYTES: usize = 8;
 const RANDOM_BYTES: usize = 16;
 /// Version, credential, end, random bytes.
 const PAYLOAD_BYTES: usize = 1 + ID_BYTES + TIME_BYTES + RANDOM_BYTES;
-/// HMAC-SHA256.
-const TAG_BYTES: usize = 32;
-const TOKEN_BYTES: usize = PAYLOAD_BYTES + TAG_BYTES;
-/// Base64 without padding.
-const TEXT_BYTES: usize = (TOKEN_BYTES * 8).div_ceil(6);
 
 /// What the token of a login says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,40 +29,24 @@ pub(crate) struct Claim {
 }
 
 /// Makes and reads the tokens of logins.
-pub(crate) struct LoginTokens {
-    key: hmac::Key,
-}
+pub(crate) struct LoginTokens(SignedText);
 
 impl LoginTokens {
     /// Tokens under this key.
     pub fn new(key: &[u8; 32]) -> Self {
-        Self { key: hmac::Key::new(hmac::HMAC_SHA256, key) }
+        Self(SignedText::new(key, LOGIN_TOKEN_PREFIX, PAYLOAD_BYTES))
     }
 
     /// A token. The random bytes make tokens of one instant differ.
     pub fn issue(&self, claim: Claim, random: [u8; RANDOM_BYTES]) -> Zeroizing<String> {
-        let mut token = Zeroizing::new(Vec::with_capacity(TOKEN_BYTES));
-        token.push(VERSION);
-        token.extend_from_slice(claim.parent.as_bytes());
-        token.extend_from_slice(&claim.expires_at.as_micros().to_be_bytes());
-        token.extend_from_slice(&random);
-        let tag = hmac::sign(&self.key, &token);
-        token.extend_from_slice(tag.as_ref());
-        let mut text = Zeroizing::new(String::with_capacity(LOGIN_TOKEN_PREFIX.len() + TEXT_BYTES));
-        text.push_str(LOGIN_TOKEN_PREFIX);
-        URL_SAFE_NO_PAD.encode_string(token.as_slice(), &mut text);
-        text
+        let micros = claim.expires_at.as_micros().to_be_bytes();
+        self.0.issue(&[&[VERSION], claim.parent.as_bytes(), &micros, &random])
     }
 
     /// What a token says, if it was made under this key; `text` is without the prefix. The tag is compared in constant
     /// time.
     pub fn read(&self, text: &str) -> Option<Claim> {
-        if text.len() != TEXT_BYTES {
-            return None;
-        }
-        let token = Zeroizing::new(URL_SAFE_NO_PAD.decode(text).ok()?);
-        let (payload, tag) = token.split_at_checked(PAYLOAD_BYTES)?;
-        hmac::verify(&self.key, payload, tag).ok()?;
+        let payload = self.0.read(text)?;
         let (version, payload) = payload.split_first()?;
         let (parent, payload) = payload.split_first_chunk::<ID_BYTES>()?;
         let (micros, _) = payload.split_first_chunk::<TIME_BYTES>()?;
@@ -81,6 +58,8 @@ impl LoginTokens {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use base64::Engine;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
     fn claim() -> Claim {
         Claim { parent: CredentialId::from_bytes([7; 16]), expires_at: Timestamp::from_micros(1_234_567_890) }
@@ -97,7 +76,7 @@ mod tests {
         let other = tokens.issue(claim(), [3; 16]);
         assert_ne!(one, other);
         for text in [one, other] {
-            assert_eq!(text.len(), LOGIN_TOKEN_PREFIX.len() + TEXT_BYTES);
+            assert_eq!(text.len(), LOGIN_TOKEN_PREFIX.len() + tokens.0.text_bytes());
             assert_eq!(tokens.read(without_prefix(&text)), Some(claim()));
         }
     }

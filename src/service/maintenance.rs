@@ -9,7 +9,7 @@ use super::ports::{BlobUpdate, Change, Due, Heartbeat, Stored};
 use super::rotate_key::Trigger;
 use crate::domain::error::StateError;
 use crate::domain::id::{KeyId, MaterialId};
-use crate::domain::key::KeyState;
+use crate::domain::key::{Key, KeyState};
 use crate::domain::time::Timestamp;
 use crate::domain::version::{KeyVersion, VersionState};
 use std::sync::PoisonError;
@@ -166,20 +166,35 @@ impl Kms {
         retried(|| async {
             let lock = self.cache.lock(key_id).await;
             let Stored { value, row_seq } = self.stored_key(key_id).await?;
-            let changed = Stored { value: value.deleted(now)?, row_seq };
-            let mut changes = match self.aliases_removed(&changed.value).await {
-                // Nobody keeps a key from its destruction by changing an alias, which stands for nothing afterwards.
-                Err(error @ ServiceError::Integrity(_)) => {
-                    let cause = error.cause().unwrap_or_default();
-                    tracing::error!(key = %key_id, %error, cause, "a key is deleted without its aliases");
-                    Vec::new()
-                }
-                found => found?,
-            };
-            changes.push(Change::UpdateKey(Box::new(changed)));
+            let changes = self.deletion_changes(Stored { value: value.deleted(now)?, row_seq }).await?;
             self.commit_key(lock, key_id, None, changes).await
         })
         .await
+    }
+
+    /// The changes that make a deletion final: the deleted key, and its aliases.
+    pub(super) async fn deletion_changes(&self, deleted: Stored<Key>) -> Result<Vec<Change>, ServiceError> {
+        let mut changes = match self.aliases_removed(&deleted.value).await {
+            // Nobody keeps a key from its destruction by changing an alias, which stands for nothing afterwards.
+            Err(error @ ServiceError::Integrity(_)) => {
+                let cause = error.cause().unwrap_or_default();
+                tracing::error!(key = %deleted.value.id, %error, cause, "a key is deleted without its aliases");
+                Vec::new()
+            }
+            found => found?,
+        };
+        changes.push(Change::UpdateKey(Box::new(deleted)));
+        Ok(changes)
+    }
+
+    /// Destroys every version of a deleted key, from the first byte to the last copy.
+    pub(super) async fn destroy_versions_for_good(&self, key_id: KeyId) -> Result<(), ServiceError> {
+        let begun = self.destroy_versions_of(key_id).await?;
+        self.erase_copies().await?;
+        for (key_id, version_id) in begun {
+            self.end_destruction(key_id, version_id).await?;
+        }
+        Ok(())
     }
 
     /// Begins the destruction of every version of a deleted key that still has its bytes.

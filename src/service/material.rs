@@ -4,12 +4,13 @@ use super::error::{Missing, ServiceError};
 use super::key_cache::{KeyEntry, VersionEntry};
 use super::kms::Kms;
 use super::ports::{Material, SealedMaterial};
-use super::request::Encrypted;
+use super::request::{Decrypted, Encrypted};
 use crate::domain::algorithm::Algorithm;
 use crate::domain::context::EncryptionContext;
-use crate::domain::envelope::{Envelope, Header};
+use crate::domain::envelope::{Envelope, Header, Suite};
 use crate::domain::error::StateError;
 use crate::domain::id::{KeyId, MaterialId};
+use crate::domain::numbered::Numbered;
 use aws_lc_rs::digest;
 use std::sync::Arc;
 use zeroize::Zeroizing;
@@ -59,35 +60,63 @@ impl Kms {
         if version.counter.is_over_warning() && version.version.id == entry.key.primary_version {
             self.note_overuse(&entry.key);
         }
-        let suite = self.token.suite(material.algorithm);
-        let header = Header { suite, key_id: material.key_id, material_id: material.id };
+        let header = self.header(&material);
         let aad = header.aad(context, &context_sha256(context));
         let sealed = self.token.encrypt(material, aad, plaintext).await?;
         let envelope = Envelope { header, iv: sealed.iv, sealed: sealed.ciphertext };
-        Ok(Encrypted { version_id: header.material_id, ciphertext: envelope.to_bytes() })
+        let (version_id, version_number) = (header.material_id, version.version.number);
+        Ok(Encrypted { version_id, version_number, ciphertext: envelope.to_bytes() })
     }
 
-    /// Decrypts an envelope of an active key.
+    /// The header of what is encrypted under a material.
+    fn header(&self, material: &Material) -> Header {
+        let suite = if material.convergent { Suite::Convergent256 } else { self.token.suite(material.algorithm) };
+        Header { suite, key_id: material.key_id, material_id: material.id }
+    }
+
+    /// Decrypts a ciphertext of an active key.
     pub(super) async fn open(
         &self,
         entry: &KeyEntry,
         context: &EncryptionContext,
         ciphertext: &[u8],
-    ) -> Result<(MaterialId, Zeroizing<Vec<u8>>), ServiceError> {
-        let envelope = Envelope::parse(ciphertext).map_err(|_| ServiceError::NotAuthentic)?;
+    ) -> Result<Decrypted, ServiceError> {
+        let (version, envelope) = self.version_and_envelope(entry, ciphertext).await?;
         let header = envelope.header;
-        if header.key_id != entry.key.id {
-            return Err(ServiceError::NotAuthentic);
-        }
-        // An id that this key never had means a changed header, not a version to look for.
-        let version = self.cache.version(entry, header.material_id).await?.ok_or(ServiceError::NotAuthentic)?;
-        if header.suite.algorithm() != version.version.algorithm {
+        let convergent = header.suite == Suite::Convergent256;
+        if header.suite.algorithm() != version.version.algorithm || convergent != entry.key.convergent {
             return Err(ServiceError::NotAuthentic);
         }
         let material = usable(&version)?;
         let aad = header.aad(context, &context_sha256(context));
         let plaintext = self.token.decrypt(material, aad, envelope.iv, envelope.sealed).await?;
-        Ok((header.material_id, plaintext))
+        Ok(Decrypted { version_id: header.material_id, plaintext })
+    }
+
+    /// What a ciphertext is to be decrypted with, whichever form it has. A header that is not of this key, and an id or
+    /// number that this key never had, mean a changed ciphertext, not something to look for.
+    async fn version_and_envelope(
+        &self,
+        entry: &KeyEntry,
+        ciphertext: &[u8],
+    ) -> Result<(Arc<VersionEntry>, Envelope), ServiceError> {
+        let wrong = || ServiceError::NotAuthentic;
+        if !Numbered::is_meant(ciphertext) {
+            let envelope = Envelope::parse(ciphertext).ok().filter(|it| it.header.key_id == entry.key.id);
+            let envelope = envelope.ok_or_else(wrong)?;
+            let version = self.cache.version(entry, envelope.header.material_id).await?;
+            return Ok((version.ok_or_else(wrong)?, envelope));
+        }
+        let Numbered { number, body } = Numbered::parse(ciphertext).map_err(|_| wrong())?;
+        let version = self.cache.version_numbered(entry, number).await?.ok_or_else(wrong)?;
+        let whole = Envelope::parse(&body).ok().filter(|it| it.header.key_id == entry.key.id);
+        if let Some(envelope) = whole {
+            let fits = envelope.header.material_id == version.version.id;
+            return if fits { Ok((version, envelope)) } else { Err(wrong()) };
+        }
+        let header = self.header(&*usable(&version)?);
+        let envelope = Envelope::under(header, &body).map_err(|_| wrong())?;
+        Ok((version, envelope))
     }
 }
 

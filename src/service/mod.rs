@@ -6,6 +6,7 @@
 //! anything else happens.
 
 mod access_log;
+pub mod addresses;
 pub mod aliases;
 pub mod bindings;
 mod change;
@@ -24,9 +25,13 @@ pub mod folders;
 pub mod identity;
 mod invocations;
 mod key_cache;
+mod key_names;
+mod key_token_text;
+pub mod key_tokens;
 mod kms;
 mod last_uses;
 mod limits;
+pub mod lists_of_data;
 mod locate;
 pub(crate) mod login_token;
 pub mod maintenance;
@@ -42,7 +47,9 @@ pub mod rate;
 mod read;
 pub mod request;
 mod rotate_key;
+mod signed_text;
 mod stale;
+mod switch_version;
 mod turn;
 mod update_key;
 

@@ -40,7 +40,7 @@ impl Kms {
         self.limits.count_request(ctx)?;
         match self.decide(ctx, Permission::ListKeys, Resource::Folder(folder_id), None).await? {
             Decision::Allowed(_) => Ok(self.store.keys(folder_id, ctx.key_filter(), after, limit).await?),
-            Decision::Denied(Refusal::NotPermitted) => Err(ServiceError::Denied),
+            Decision::Denied(Refusal::NotPermitted | Refusal::Address | Refusal::Token) => Err(ServiceError::Denied),
             Decision::Denied(Refusal::NoRole) | Decision::Hidden(_) => {
                 self.keys_with_roles(ctx, folder_id, after, limit).await
             }
@@ -76,7 +76,7 @@ impl Kms {
             return Ok(None);
         }
         let decision =
-            self.decide(ctx, Permission::ViewKey, Resource::Key { key_id, folder_id }, Some(&entry.grants)).await?;
+            self.decide(ctx, Permission::ViewKey, Resource::Key { key_id, folder_id }, Some(entry.attached())).await?;
         let view = || KeyView { key: entry.key.clone(), primary: entry.primary.version.clone() };
         Ok(matches!(decision, Decision::Allowed(_)).then(view))
     }
@@ -159,7 +159,7 @@ impl Kms {
             return Err(missing());
         }
         let resource = Resource::Key { key_id: operation.key_id, folder_id: key.key.folder_id };
-        match self.decide(ctx, Permission::ViewKey, resource, Some(&key.grants)).await? {
+        match self.decide(ctx, Permission::ViewKey, resource, Some(key.attached())).await? {
             Decision::Allowed(_) => self.limits.count_use(operation.key_id).map(|()| operation),
             Decision::Denied(_) | Decision::Hidden(_) => Err(missing()),
         }

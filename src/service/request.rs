@@ -2,14 +2,14 @@
 
 use super::ports::{KeyFilter, KeyPair};
 use crate::domain::Dialect;
-use crate::domain::access::Caller;
+use crate::domain::access::{Caller, Origin};
 use crate::domain::algorithm::Algorithm;
 use crate::domain::alias::AliasName;
 use crate::domain::context::EncryptionContext;
 use crate::domain::id::{AccountId, FolderId, KeyId, MaterialId};
 use crate::domain::key::{Key, Requires, Switch};
 use crate::domain::key_pair::KeyPairSpec;
-use crate::domain::text::{Description, Labels, Name};
+use crate::domain::text::{Description, Labels, Name, ShortName};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -27,6 +27,8 @@ pub struct RequestContext {
     pub dialect: Dialect,
     /// The region that the request was made to, in dialects that have regions: keys of other regions do not exist for it.
     pub region: Option<Arc<str>>,
+    /// Where it comes from.
+    pub origin: Origin,
     /// What the request counts as for its principal.
     pub counted: Counted,
 }
@@ -83,6 +85,8 @@ pub struct CreateKey {
     pub folder_id: FolderId,
     /// Free name.
     pub name: Name,
+    /// Ncloud's name, if it has one.
+    pub key_name: Option<ShortName>,
     /// Free text.
     pub description: Description,
     /// Labels.
@@ -91,6 +95,8 @@ pub struct CreateKey {
     pub tags: BTreeMap<String, String>,
     /// Algorithm of the first version, and of the next ones.
     pub algorithm: Algorithm,
+    /// Whether equal plaintexts under equal contexts are to have equal ciphertexts; of `AES_256` only.
+    pub convergent: bool,
     /// Automatic rotation, if wanted.
     pub rotation_period: Option<Duration>,
     /// Whether deletion is refused.
@@ -113,6 +119,8 @@ pub struct Idempotency {
 pub struct KeyPatch {
     /// Free name.
     pub name: Option<Name>,
+    /// Ncloud's name.
+    pub key_name: Option<ShortName>,
     /// Free text.
     pub description: Option<Description>,
     /// On or off.
@@ -127,8 +135,22 @@ pub struct KeyPatch {
     pub default_algorithm: Option<Algorithm>,
     /// Automatic rotation by the rules of the asking dialect: `Some(None)` turns it off.
     pub rotation_period: Option<Option<Duration>>,
+    /// What a rotation period does to a schedule that is there.
+    pub reschedule: Reschedule,
     /// Whether deletion is refused.
     pub deletion_protection: Option<bool>,
+}
+
+/// What a rotation period does to a schedule that is there.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Reschedule {
+    /// It becomes a schedule of the asking dialect with this period.
+    #[default]
+    Always,
+    /// The same, but a schedule of the asking dialect stays as it is, whatever its period.
+    UnlessOwn,
+    /// The same, but without a schedule there is nothing to change, which is refused.
+    IfOn,
 }
 
 /// Tags to be set and removed; nothing by default.
@@ -225,6 +247,8 @@ pub struct Encrypt {
 pub struct Encrypted {
     /// The version that was used.
     pub version_id: MaterialId,
+    /// Its number.
+    pub version_number: u32,
     /// The envelope.
     pub ciphertext: Vec<u8>,
 }
@@ -321,7 +345,7 @@ mod tests {
     fn plaintext_is_not_printed() {
         let (key_id, version_id) = (KeyId::from_bytes([1; 16]), MaterialId::from_bytes([2; 16]));
         let plaintext = Zeroizing::new(vec![222; 3]);
-        let encrypted = Encrypted { version_id, ciphertext: Vec::new() };
+        let encrypted = Encrypted { version_id, version_number: 1, ciphertext: Vec::new() };
         let texts = [
             format!(
                 "{:?}",

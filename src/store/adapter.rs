@@ -13,12 +13,14 @@ use crate::domain::alias::{Alias, AliasPlace};
 use crate::domain::id::{AccountId, CredentialId, FolderId, KeyId, MaterialId, OperationId, PrincipalId};
 use crate::domain::key::Key;
 use crate::domain::operation::{KeyView, Operation};
+use crate::domain::text::ShortName;
 use crate::domain::time::Timestamp;
 use crate::domain::version::KeyVersion;
 use crate::service::ports::KeyFilter;
 use crate::service::ports::{
     BindingScope, Change, CredentialLookup, CredentialRecord, CredentialView, Cursor, Due, Folder, Heartbeat,
-    InvocationLease, KeyRecord, Page, Principal, RememberedRequest, Store, StoreError, Stored, StoredMaterial,
+    InvocationLease, KeyRecord, NumberedPage, Page, Principal, RememberedRequest, Store, StoreError, Stored,
+    StoredMaterial,
 };
 use async_trait::async_trait;
 use std::fs::File;
@@ -250,6 +252,20 @@ impl Store for SqliteStore {
         self.read(move |view| directory::folder_by_account(view, account)).await
     }
 
+    async fn keys_at(
+        &self,
+        folder: FolderId,
+        filter: KeyFilter,
+        skip: u64,
+        limit: u32,
+    ) -> Result<NumberedPage<KeyView>, StoreError> {
+        self.read(move |view| reads::keys_at(view, folder, &filter, skip, limit)).await
+    }
+
+    async fn key_named(&self, folder: FolderId, name: ShortName) -> Result<Option<KeyId>, StoreError> {
+        self.read(move |view| reads::key_named(view, folder, &name)).await
+    }
+
     async fn alias(&self, place: AliasPlace) -> Result<Option<Stored<Alias>>, StoreError> {
         self.read(move |view| aliases::alias(view, &place)).await
     }
@@ -306,6 +322,10 @@ impl Store for SqliteStore {
 
     async fn material(&self, key: KeyId, version: MaterialId) -> Result<Option<StoredMaterial>, StoreError> {
         self.read(move |view| reads::material(view, key, version)).await
+    }
+
+    async fn material_numbered(&self, key: KeyId, number: u32) -> Result<Option<StoredMaterial>, StoreError> {
+        self.read(move |view| reads::material_numbered(view, key, number)).await
     }
 
     async fn versions(

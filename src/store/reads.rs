@@ -2,7 +2,7 @@
 
 use super::paging::{Listing, MAX_ROWS, Part, cut, place};
 use super::seal::{same, sha256};
-use super::sql::{Fields, Row, Value};
+use super::sql::{Fields, Row, Value, int};
 use super::table::{self, KEYS, VERSIONS};
 use super::view::{View, alarm};
 use super::{directory, rows};
@@ -10,10 +10,11 @@ use crate::domain::access::PrincipalKind;
 use crate::domain::id::{FolderId, KeyId, MaterialId, OperationId, PrincipalId};
 use crate::domain::key::{Key, KeyState};
 use crate::domain::operation::{KeyView, Operation};
+use crate::domain::text::ShortName;
 use crate::domain::version::KeyVersion;
 use crate::service::ports::{
-    BindingScope, Cursor, Heartbeat, KeyFilter, KeyRecord, Page, RememberedRequest, SealedMaterial, StoreError, Stored,
-    StoredMaterial,
+    BindingScope, Cursor, Heartbeat, KeyFilter, KeyRecord, NumberedPage, Page, RememberedRequest, SealedMaterial,
+    StoreError, Stored, StoredMaterial,
 };
 
 type Read<T> = Result<T, StoreError>;
@@ -95,6 +96,52 @@ pub(super) fn keys_naming(
     list.page(view, part, |row| key_view(view, row, folder, filter), key_place)
 }
 
+/// The statements of [`keys_at`]: one that counts, by folder and region where there is one, and one that reads, by these,
+/// limit and how many to pass over.
+pub(super) fn keys_at_statements(filter: &KeyFilter) -> [String; 2] {
+    let (region, next) = if filter.region.is_some() { (" AND region = ?2", 3) } else { ("", 2) };
+    let chosen = format!("WHERE folder_id = ?1{region} AND {}", state(filter));
+    [
+        format!("SELECT count(*) FROM keys {chosen}"),
+        format!("{} {chosen} ORDER BY created_at DESC, id DESC LIMIT ?{next} OFFSET ?{}", KEYS.select, next + 1),
+    ]
+}
+
+/// A folder's keys by place in the list, newest first.
+pub(super) fn keys_at(
+    view: &View<'_>,
+    folder: FolderId,
+    filter: &KeyFilter,
+    skip: u64,
+    limit: u32,
+) -> Read<NumberedPage<KeyView>> {
+    let [count, read] = keys_at_statements(filter);
+    let mut params = vec![Value::from(folder.as_bytes())];
+    params.extend(filter.region.as_deref().map(Value::from));
+    let counted = view.sql.query_one(&count, &params)?.unwrap_or_default();
+    let total = Fields::new(KEYS.name, &counted).number()?;
+    params.extend([Value::from(limit.min(MAX_ROWS)), int(skip)]);
+    let rows = view.sql.query(&read, &params)?;
+    let items = rows.into_iter().map(|row| key_view(view, row, folder, filter)).collect::<Result<_, _>>()?;
+    Ok(NumberedPage { items, total })
+}
+
+/// The statement of [`key_named`]: folder and name.
+pub(super) fn key_named_statement() -> String {
+    format!("{} WHERE folder_id = ?1 AND key_name = ?2", KEYS.select)
+}
+
+/// The key of a folder with a name. Found through an index: a changed one leads to no key that does not have the name.
+pub(super) fn key_named(view: &View<'_>, folder: FolderId, name: &ShortName) -> Read<Option<KeyId>> {
+    let params = [Value::from(folder.as_bytes()), Value::from(name.as_str())];
+    let Some(row) = view.sql.query_one(&key_named_statement(), &params)? else { return Ok(None) };
+    let key = rows::key(&view.check(&KEYS, row)?)?.value;
+    if key.folder_id != folder || key.key_name.as_ref() != Some(name) {
+        return Err(alarm(&KEYS, &Value::from(key.id.as_bytes())));
+    }
+    Ok(Some(key.id))
+}
+
 fn key_place(item: &KeyView) -> Cursor {
     place(item.key.created_at, item.key.id.as_bytes())
 }
@@ -134,6 +181,20 @@ pub(super) fn material(view: &View<'_>, key: KeyId, version: MaterialId) -> Read
             Ok(Some(StoredMaterial { version: stored, sealed: Some(sealed) }))
         }
         _ => Err(alarm(&VERSIONS, &primary_key)),
+    }
+}
+
+/// The statement of [`material_numbered`]: key and number.
+pub(super) const VERSION_ID_STATEMENT: &str = "SELECT id FROM versions WHERE key_id = ?1 AND number = ?2";
+
+/// A version by its number, and its material. The number is looked up in an index; the row that it leads to is checked.
+pub(super) fn material_numbered(view: &View<'_>, key: KeyId, number: u32) -> Read<Option<StoredMaterial>> {
+    let row = view.sql.query_one(VERSION_ID_STATEMENT, &[Value::from(key.as_bytes()), Value::from(number)])?;
+    let Some(row) = row else { return Ok(None) };
+    let id: [u8; 16] = Fields::new(VERSIONS.name, &row).bytes()?;
+    match material(view, key, MaterialId::from_bytes(id))? {
+        Some(found) if found.version.value.number == number => Ok(Some(found)),
+        _ => Err(alarm(&VERSIONS, &Value::from(&id))),
     }
 }
 

@@ -164,6 +164,12 @@ impl<'a> Fields<'a> {
         self.optional_array()?.ok_or_else(|| self.nonsense())
     }
 
+    /// A value kept as JSON, or NULL.
+    pub(super) fn optional_json<T: serde::de::DeserializeOwned>(&mut self) -> Result<Option<T>, StoreError> {
+        let value = self.optional_text()?.map(serde_json::from_str);
+        value.transpose().map_err(|_| self.nonsense())
+    }
+
     /// A value kept as JSON.
     pub(super) fn json<T: serde::de::DeserializeOwned>(&mut self) -> Result<T, StoreError> {
         serde_json::from_str(self.text()?).map_err(|_| self.nonsense())

@@ -104,12 +104,12 @@ tables! {
         "tags", "default_algorithm", "state", "switch", "delete_at", "deleted_at", "primary_version",
         "latest_version_number", "created_at", "rotated_at", "rotation_period", "next_rotation_at", "rotation_owner",
         "fires_at", "deletion_protection", "min_destruction_wait",
-    ];
+    ] + ["deletion_requested_at", "convergent", "addresses", "token_generator"];
     /// Key versions.
     VERSIONS = "versions" [
         "id", "key_id", "number", "algorithm", "residency", "origin", "created_at", "state", "was_disabled",
         "destroy_at", "destroyed_at", "pin_holder_can_export", "sealed_by", "material_row", "blob_sha256",
-    ];
+    ] + ["state_changed_at"];
     /// Names of keys.
     ALIASES = "aliases" ["id", "folder_id", "region", "name", "key_id", "created_at", "updated_at"];
     /// GCM invocations that were leased.

@@ -3,6 +3,7 @@
 use super::cache::Cache;
 use super::ckr::{Fault, fault};
 use super::config::TokenConfig;
+use super::convergent::ConvergentKey;
 use super::gate::Gate;
 use super::handle::KeyHandle;
 use super::health::WaitingRoom;
@@ -40,6 +41,8 @@ pub struct Core {
     pub handles: Cache<KeyHandle>,
     /// Decrypted software keys.
     pub software: Cache<SoftwareKey>,
+    /// The same for convergent versions.
+    pub convergent: Cache<ConvergentKey>,
     /// The IVs that the token has made, where it makes them.
     pub made_ivs: MadeIvs,
     /// Callers that wait for a probe.

@@ -5,6 +5,7 @@
 
 use super::cache::Cache;
 use super::config::{OpenedToken, TokenConfig};
+use super::convergent::ConvergentKey;
 use super::core::Core;
 use super::gate::Gate;
 use super::handle::KeyHandle;
@@ -18,11 +19,11 @@ use super::owner::OwnerJob;
 use super::queue;
 use super::recovery::{self, Notice};
 use super::sealing::{MAX_SECRET_BYTES, SealingRole, Secret, credential_aad, version_aad};
-use super::software::{IV_BYTES, SoftwareKey};
+use super::software::SoftwareKey;
 use super::stats::{Counters, TokenStats};
 use super::watch::Watch;
 use crate::domain::algorithm::Algorithm;
-use crate::domain::envelope::{Suite, TAG_BYTES};
+use crate::domain::envelope::{IV_BYTES, Suite, TAG_BYTES};
 use crate::domain::id::{CredentialId, KeyId, MaterialId};
 use crate::domain::key_pair::KeyPairSpec;
 use crate::service::ports::{
@@ -87,6 +88,7 @@ impl HsmToken {
             owners: (0..owners).map(|_| unbounded()).collect(),
             handles: Cache::new(binding.capabilities.cached_keys, counters.handles.clone()),
             software: Cache::new(config.software_cached_keys, counters.software.clone()),
+            convergent: Cache::new(config.software_cached_keys, counters.software.clone()),
             made_ivs: MadeIvs::default(),
             waiting: WaitingRoom::default(),
             notices,
@@ -259,12 +261,23 @@ impl HsmToken {
         if let Some(key) = self.core.software.hit(material.id) {
             return Ok(key);
         }
-        let load = || async {
-            let aad = version_aad(material.id, material.key_id, material.algorithm);
-            let key = self.unseal(SealingRole::SoftwareVersions, material.sealed.clone(), aad).await?;
-            SoftwareKey::new(material.algorithm, &key)
-        };
+        let load = || async { SoftwareKey::new(material.algorithm, &*self.key_bytes(material).await?) };
         self.core.software.load(material.id, load).await
+    }
+
+    /// As [`software_key`](Self::software_key), of a convergent version.
+    async fn convergent_key(&self, material: &Material) -> Result<Arc<ConvergentKey>, TokenError> {
+        if let Some(key) = self.core.convergent.hit(material.id) {
+            return Ok(key);
+        }
+        let load = || async { ConvergentKey::new(&*self.key_bytes(material).await?) };
+        self.core.convergent.load(material.id, load).await
+    }
+
+    /// The bytes of a software-protected version.
+    async fn key_bytes(&self, material: &Material) -> Result<Zeroizing<Vec<u8>>, TokenError> {
+        let aad = version_aad(material.id, material.key_id, material.algorithm);
+        self.unseal(SealingRole::SoftwareVersions, material.sealed.clone(), aad).await
     }
 
     /// Decrypts a secret of ours with the internal key that encrypted it.
@@ -323,6 +336,9 @@ impl Token for HsmToken {
         plaintext: Zeroizing<Vec<u8>>,
     ) -> Result<SealedData, TokenError> {
         self.limit(plaintext.len())?;
+        if material.convergent {
+            return self.within(async { self.convergent_key(&material).await?.seal(&aad, &plaintext) }).await;
+        }
         let inputs = Inputs { aad, iv: Vec::new(), plaintext, ciphertext: Vec::new() };
         self.within(async {
             if material.algorithm.hosted_by_hsm() {
@@ -346,6 +362,9 @@ impl Token for HsmToken {
         ciphertext: Vec<u8>,
     ) -> Result<Zeroizing<Vec<u8>>, TokenError> {
         self.limit(ciphertext.len().saturating_sub(TAG_BYTES))?;
+        if material.convergent {
+            return self.within(async { self.convergent_key(&material).await?.open(&iv, &aad, ciphertext) }).await;
+        }
         // Some tokens take any IV, an empty one too: ours are all of one length.
         if iv.len() != IV_BYTES || ciphertext.len() < TAG_BYTES {
             return Err(TokenError::NotAuthentic);
@@ -398,6 +417,7 @@ impl Token for HsmToken {
     async fn forget(&self, id: MaterialId) {
         self.core.handles.remove(id);
         self.core.software.remove(id);
+        self.core.convergent.remove(id);
     }
 
     async fn check(&self) -> Result<(), TokenError> {

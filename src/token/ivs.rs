@@ -7,7 +7,7 @@
 //! generator that repeats itself after more IVs than that, are not found. Keys are not told apart: a generator that
 //! is at its start again after the token was restarted would give other keys the same IVs first.
 
-use super::software::IV_BYTES;
+use crate::domain::envelope::IV_BYTES;
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Mutex, PoisonError};
 

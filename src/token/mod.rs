@@ -8,6 +8,7 @@ mod cache;
 pub mod ceremony;
 mod ckr;
 mod config;
+mod convergent;
 mod core;
 mod gate;
 mod handle;

@@ -4,9 +4,8 @@
 //! of the stored bytes (IV, ciphertext, tag). Each kind has token keys and a purpose of its own, so that nothing of one
 //! kind, and nothing of another row, opens as the other. Used by the caller's side and by the data workers.
 
-use super::software::IV_BYTES;
 use crate::domain::algorithm::Algorithm;
-use crate::domain::envelope::TAG_BYTES;
+use crate::domain::envelope::{IV_BYTES, TAG_BYTES};
 use crate::domain::id::{CredentialId, KeyId, MaterialId};
 use crate::service::ports::{InternalKeyRole, TokenError};
 use zeroize::Zeroizing;

@@ -4,13 +4,10 @@
 //! cipher is set up; the cipher's own copy lies in memory of aws-lc, which overwrites what it frees.
 
 use crate::domain::algorithm::Algorithm;
-use crate::domain::envelope::TAG_BYTES;
+use crate::domain::envelope::{IV_BYTES, TAG_BYTES};
 use crate::service::ports::TokenError;
 use aws_lc_rs::aead::{AES_128_GCM, AES_192_GCM, AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use zeroize::Zeroizing;
-
-/// Length of the IVs that we choose: 96 bits (NIST SP 800-38D, 5.2.1.1).
-pub const IV_BYTES: usize = 12;
 
 /// A decrypted key, ready for use.
 pub struct SoftwareKey {

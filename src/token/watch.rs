@@ -75,6 +75,7 @@ impl Watch {
             if since_sweep >= per_sweep {
                 since_sweep = 0;
                 self.core.software.sweep(u64::from(SWEEPS));
+                self.core.convergent.sweep(u64::from(SWEEPS));
             }
             since_growth += 1;
             if since_growth >= per_growth {

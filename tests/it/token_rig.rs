@@ -155,7 +155,7 @@ pub fn config() -> TokenConfig {
 pub async fn material(token: &HsmToken, number: u8, algorithm: Algorithm) -> Arc<Material> {
     let (id, key_id) = (MaterialId::from_bytes([number; 16]), KeyId::from_bytes([number ^ 0x80; 16]));
     let sealed = token.generate(id, key_id, algorithm).await.unwrap();
-    Arc::new(Material { id, key_id, algorithm, sealed })
+    Arc::new(Material { id, key_id, algorithm, sealed, convergent: false })
 }
 
 fn pin(text: &str) -> Pin {

@@ -153,7 +153,8 @@ fn secrets_and_software_versions_do_not_open_as_each_other() {
                 assert!(is_damaged(&open(&token, ID, &as_secret).await));
                 let sealed = SealedMaterial { sealed_by, bytes: secret.bytes.clone() };
                 let (id, key_id) = (MaterialId::from_bytes([0x11; 16]), KeyId::from_bytes([0x11; 16]));
-                let as_version = Arc::new(Material { id, key_id, algorithm: Algorithm::Aes256, sealed });
+                let as_version =
+                    Arc::new(Material { id, key_id, algorithm: Algorithm::Aes256, sealed, convergent: false });
                 token.forget(id).await;
                 let used = token.encrypt(as_version, Vec::new(), Zeroizing::default()).await;
                 assert!(is_damaged(&used), "{used:?}");

@@ -180,7 +180,10 @@ impl AwsError {
     #[must_use]
     pub fn of(error: ServiceError, about: &About<'_>) -> Self {
         match error {
-            ServiceError::Denied => denied(about),
+            ServiceError::Denied => {
+                denied(about, &format!("because no identity-based policy allows the kms:{} action", about.operation))
+            }
+            ServiceError::AddressDenied => denied(about, "with an explicit deny in a resource-based policy"),
             ServiceError::NotFound { what: Missing::Key | Missing::Alias, .. } => not_there(about),
             ServiceError::State(state) => of_state(&state, about),
             ServiceError::Exists(_) if arn::is_alias(about.subject) => {
@@ -207,7 +210,7 @@ impl AwsError {
             ServiceError::Unauthenticated => {
                 return Self::new(Code::UnrecognizedClient, SignatureError::UnknownClient.to_string());
             }
-            ServiceError::Denied => Code::AccessDenied,
+            ServiceError::Denied | ServiceError::AddressDenied => Code::AccessDenied,
             ServiceError::NotFound { .. } => return Self::not_found("The resource does not exist"),
             ServiceError::State(_) | ServiceError::InvocationLimit => Code::KMSInvalidState,
             ServiceError::VersionLimit { .. }
@@ -272,14 +275,11 @@ impl IntoResponse for AwsError {
     }
 }
 
-fn denied(about: &About<'_>) -> AwsError {
+fn denied(about: &About<'_>, why: &str) -> AwsError {
     let About { user, operation, subject, .. } = about;
     AwsError::new(
         Code::AccessDenied,
-        format!(
-            "User: {user} is not authorized to perform: kms:{operation} on resource: {subject} because no identity-based \
-             policy allows the kms:{operation} action"
-        ),
+        format!("User: {user} is not authorized to perform: kms:{operation} on resource: {subject} {why}"),
     )
 }
 
@@ -302,6 +302,13 @@ fn of_state(state: &StateError, about: &About<'_>) -> AwsError {
         StateError::KeyDeleted => not_there(about),
         StateError::RotationImminent => AwsError::new(Code::Conflict, state.to_string()),
         StateError::DeletionProtected
+        | StateError::KeyActive
+        | StateError::KeyIsConvergent
+        | StateError::VersionIsNewest
+        | StateError::RotationOff
+        | StateError::DestructionWait
+        | StateError::DestructionsHeld
+        | StateError::NoTokenGenerator
         | StateError::VersionNotActive
         | StateError::VersionDestroyed
         | StateError::VersionAlreadyScheduled

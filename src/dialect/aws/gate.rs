@@ -8,11 +8,12 @@ use super::call::Call;
 use super::dispatch::dispatch;
 use super::error::{AwsError, Code};
 use super::operation::Operation;
-use crate::auth::Signed;
+use crate::auth::{Peer, Signed};
 use crate::dialect::whole_body::{BodyError, whole};
 use crate::dialect::yandex::rest::no_such_path;
 use crate::dialect::{RequestId, is_grpc};
 use crate::domain::Dialect;
+use crate::domain::access::Origin;
 use crate::service::request::{Counted, RequestContext};
 use crate::telemetry::RequestNotes;
 use axum::Router;
@@ -85,7 +86,8 @@ async fn call<'a>(
     let Signed { caller, name, region } = signed;
     let account = deps.kms.account_of(caller.folder_id).await?;
     let request_id = head.extensions.get::<RequestId>().cloned().unwrap_or_default().0;
-    let ctx = RequestContext { request_id, caller, dialect: Dialect::Aws, region: Some(region), counted };
+    let origin = Origin::of(head.extensions.get::<Peer>().map(|peer| peer.address));
+    let ctx = RequestContext { request_id, caller, dialect: Dialect::Aws, region: Some(region), origin, counted };
     Ok(Call { kms: &deps.kms, ctx, account, user: name, operation })
 }
 

@@ -43,6 +43,8 @@ pub async fn create_key(call: &Call<'_>, input: Input) -> Result<Output, AwsErro
         policy::require_default(text, call.account)?;
     }
     let request = CreateKey {
+        key_name: None,
+        convergent: false,
         folder_id: call.ctx.caller.folder_id,
         name: Name::default(),
         description: description(&input)?,

@@ -53,7 +53,7 @@ impl From<ServiceError> for WireError {
             | ServiceError::NotAuthentic
             | ServiceError::TooLarge { .. } => Code::InvalidArgument,
             ServiceError::Unauthenticated => Code::Unauthenticated,
-            ServiceError::Denied => Code::PermissionDenied,
+            ServiceError::AddressDenied | ServiceError::Denied => Code::PermissionDenied,
             ServiceError::NotFound { what, id } => return Self::new(Code::NotFound, not_found(*what, id)),
             ServiceError::State(state) => return state_error(state),
             ServiceError::VersionLimit { .. }
@@ -91,6 +91,13 @@ fn state_error(state: &StateError) -> WireError {
     match state {
         StateError::KeyPendingDeletion | StateError::KeyDeleted => WireError::new(Code::NotFound, "key not found"),
         StateError::KeyInactive
+        | StateError::KeyActive
+        | StateError::KeyIsConvergent
+        | StateError::VersionIsNewest
+        | StateError::RotationOff
+        | StateError::DestructionWait
+        | StateError::DestructionsHeld
+        | StateError::NoTokenGenerator
         | StateError::KeyNotPendingDeletion
         | StateError::RotationImminent
         | StateError::DeletionProtected

@@ -6,6 +6,7 @@ use super::names;
 use crate::auth::{Authenticator, Peer};
 use crate::dialect::{RequestId, is_grpc};
 use crate::domain::Dialect;
+use crate::domain::access::Origin;
 use crate::service::request::{Counted, RequestContext};
 use crate::telemetry::RequestNotes;
 use axum::body::Body;
@@ -63,6 +64,7 @@ pub async fn authenticated(State(gate): State<Gate>, mut request: Request, next:
         caller,
         dialect: Dialect::Yandex,
         region: None,
+        origin: Origin::of(request.extensions().get::<Peer>().map(|peer| peer.address)),
         counted: Counted::by_use_cases(),
     };
     request.extensions_mut().insert(context);

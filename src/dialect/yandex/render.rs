@@ -140,13 +140,14 @@ pub fn operation(record: Operation) -> operation::Operation {
     }
 }
 
-/// What a record says of itself, and its metadata. The cloud has no rpc that restores a key; its record is shown as
-/// an update, which clients can read.
+/// What a record says of itself, and its metadata. The cloud has no rpc that restores a key or switches a version; their
+/// records are shown as updates, which clients can read.
 fn metadata(record: &Operation) -> (&'static str, Any) {
     let key_id = record.key_id;
     match record.kind {
         OperationKind::CreateKey => ("Create symmetric key", created(key_id, primary_of(&record.snapshot))),
         OperationKind::UpdateKey => ("Update symmetric key", updated(key_id)),
+        OperationKind::SwitchVersion { .. } => ("Update symmetric key version", updated(key_id)),
         OperationKind::RestoreKey => ("Restore symmetric key", updated(key_id)),
         OperationKind::DeleteKey => {
             let metadata = kms::DeleteSymmetricKeyMetadata { key_id: key_id.to_string() };

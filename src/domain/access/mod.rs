@@ -3,11 +3,13 @@
 mod binding;
 mod decision;
 mod grants;
+mod origin;
 mod role;
 
 pub use binding::{Binding, BindingDelta, BindingSet, MAX_BINDINGS, Subject, SubjectKind};
-pub use decision::{AccessContext, Decision, Grounds, Level, Refusal, Resource, authorise};
+pub use decision::{AccessContext, Decision, Grounds, KeyAttached, Level, Refusal, Resource, authorise};
 pub use grants::Grants;
+pub use origin::Origin;
 pub use role::{Permission, Role, RoleSet};
 
 use super::id::{CredentialId, FolderId, PrincipalId};

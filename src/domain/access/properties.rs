@@ -1,6 +1,7 @@
 //! What holds for every decision, over random sets of bindings.
 
 use super::*;
+use crate::domain::address::AddressList;
 use crate::domain::id::KeyId;
 use proptest::prelude::*;
 use std::collections::HashSet;
@@ -65,13 +66,22 @@ fn decide(
 ) -> Decision {
     let [service, folder, key] =
         [0, 1, 2].map(|level: usize| Grants::of(&BindingSet::new(sets[level].iter().cloned()).unwrap()));
+    let addresses = AddressList::default();
     let (folder, key) = match resource {
         Resource::Service => (None, None),
         Resource::Folder(_) => (Some(&folder), None),
-        Resource::Key { .. } => (Some(&folder), Some(&key)),
+        Resource::Key { .. } => {
+            (Some(&folder), Some(KeyAttached { grants: &key, addresses: &addresses, generator_id: None }))
+        }
     };
-    let context = AccessContext { service: &service, folder, key, editors_use_keys: compatible };
-    authorise(caller, permission, resource, &context)
+    let context = AccessContext {
+        service: &service,
+        folder,
+        key,
+        editors_use_keys: compatible,
+        addresses_bind_tokens_only: false,
+    };
+    authorise(caller, &Origin::default(), permission, resource, &context)
 }
 
 /// From nothing to everything.

@@ -65,6 +65,12 @@ impl Permission {
         Self::ViewPrincipals,
         Self::ManagePrincipals,
     ];
+
+    /// Whether it is to use the key material itself.
+    #[must_use]
+    pub const fn uses_key(self) -> bool {
+        matches!(self, Self::Encrypt | Self::Decrypt)
+    }
 }
 
 /// A set of permissions that is bound to subjects on the service, a folder or a key.
@@ -151,7 +157,7 @@ impl Role {
     #[must_use]
     pub const fn permits(self, permission: Permission, uses_keys: bool) -> bool {
         use Permission as P;
-        let crypto = matches!(permission, P::Encrypt | P::Decrypt);
+        let crypto = permission.uses_key();
         let views = matches!(permission, P::ListKeys | P::ViewKey | P::ViewFolder);
         let audits = matches!(permission, P::ListBindings | P::ViewPrincipals);
         let edits = matches!(permission, P::CreateKey | P::UpdateKey | P::RotateKey | P::ListBindings);

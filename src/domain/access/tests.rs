@@ -1,6 +1,7 @@
 //! The decision, over every role, permission, level and resource.
 
 use super::*;
+use crate::domain::address::AddressList;
 use crate::domain::id::KeyId;
 use rstest::rstest;
 
@@ -26,13 +27,16 @@ fn grants(roles: &[Role]) -> Grants {
 /// Decides with these roles on the service, the folder and the key.
 fn decide(roles: [&[Role]; 3], permission: Permission, resource: Resource, editors_use_keys: bool) -> Decision {
     let [service, folder, key] = roles.map(grants);
+    let addresses = AddressList::default();
     let (folder, key) = match resource {
         Resource::Service => (None, None),
         Resource::Folder(_) => (Some(&folder), None),
-        Resource::Key { .. } => (Some(&folder), Some(&key)),
+        Resource::Key { .. } => {
+            (Some(&folder), Some(KeyAttached { grants: &key, addresses: &addresses, generator_id: None }))
+        }
     };
-    let context = AccessContext { service: &service, folder, key, editors_use_keys };
-    authorise(&caller(), permission, resource, &context)
+    let context = AccessContext { service: &service, folder, key, editors_use_keys, addresses_bind_tokens_only: false };
+    authorise(&caller(), &Origin::default(), permission, resource, &context)
 }
 
 #[test]
@@ -123,7 +127,17 @@ fn a_binding_of_somebody_else_or_of_another_kind_gives_nothing() {
     ];
     let set = BindingSet::new(others.map(|subject| Binding { role: Role::Admin, subject })).unwrap();
     let (none, some) = (Grants::default(), Grants::of(&set));
-    let context = AccessContext { service: &some, folder: Some(&some), key: Some(&some), editors_use_keys: true };
-    assert!(matches!(authorise(&caller(), Permission::ViewKey, KEY, &context), Decision::Hidden(_)));
+    let addresses = AddressList::default();
+    let context = AccessContext {
+        service: &some,
+        folder: Some(&some),
+        key: Some(KeyAttached { grants: &some, addresses: &addresses, generator_id: None }),
+        editors_use_keys: true,
+        addresses_bind_tokens_only: false,
+    };
+    assert!(matches!(
+        authorise(&caller(), &Origin::default(), Permission::ViewKey, KEY, &context),
+        Decision::Hidden(_)
+    ));
     assert_eq!(none.roles_of(&caller()), RoleSet::NONE);
 }

@@ -8,8 +8,8 @@ mod token;
 pub use ambient::{BootInstant, Clock, IdSource};
 pub use store::{
     BindingScope, BlobUpdate, Change, CredentialLookup, CredentialRecord, CredentialSecret, CredentialView, Cursor,
-    Due, Folder, Heartbeat, InvocationLease, KeyFilter, KeyRecord, Page, Principal, RememberedRequest, Store,
-    StoreError, Stored, StoredMaterial, TokenStateStore,
+    Due, Folder, Heartbeat, InvocationLease, KeyFilter, KeyRecord, NumberedPage, Page, Principal, RememberedRequest,
+    Store, StoreError, Stored, StoredMaterial, TokenStateStore,
 };
 pub use token::{
     Assurance, AttackOutcome, AttackReport, InternalKey, InternalKeyRole, IvMode, KekRecord, KeyPair, Material,

@@ -11,6 +11,7 @@ use crate::domain::alias::{Alias, AliasPlace};
 use crate::domain::id::{AccountId, CredentialId, FolderId, KeyId, MaterialId, OperationId, PrincipalId};
 use crate::domain::key::Key;
 use crate::domain::operation::{KeyView, Operation};
+use crate::domain::text::ShortName;
 use crate::domain::time::Timestamp;
 use crate::domain::version::KeyVersion;
 use async_trait::async_trait;
@@ -199,6 +200,15 @@ pub struct Page<T> {
     pub next: Option<Cursor>,
 }
 
+/// Part of a list whose parts are numbered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NumberedPage<T> {
+    /// The rows.
+    pub items: Vec<T>,
+    /// How many rows the whole list has.
+    pub total: u64,
+}
+
 /// Work of the scheduler, read through indexes that hold only rows with a date.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Due {
@@ -372,6 +382,17 @@ pub trait Store: Send + Sync {
         after: Option<Cursor>,
         limit: u32,
     ) -> Result<Page<KeyView>, StoreError>;
+    /// Keys of a folder that the filter lets through, with their primary versions, newest first: those after the first
+    /// `skip`, and how many there are in all, counted in an index. It takes longer the more keys the folder has.
+    async fn keys_at(
+        &self,
+        folder: FolderId,
+        filter: KeyFilter,
+        skip: u64,
+        limit: u32,
+    ) -> Result<NumberedPage<KeyView>, StoreError>;
+    /// The key of a folder that has this name, in any state but deleted.
+    async fn key_named(&self, folder: FolderId, name: ShortName) -> Result<Option<KeyId>, StoreError>;
     /// The alias in this place, deleted ones too.
     async fn alias(&self, place: AliasPlace) -> Result<Option<Stored<Alias>>, StoreError>;
     /// The aliases of a folder and region that are not deleted, or those of one key of it, oldest first.
@@ -398,6 +419,8 @@ pub trait Store: Send + Sync {
     ) -> Result<Page<Alias>, StoreError>;
     /// A version of a key with its material.
     async fn material(&self, key: KeyId, version: MaterialId) -> Result<Option<StoredMaterial>, StoreError>;
+    /// The version of a key with this number, with its material.
+    async fn material_numbered(&self, key: KeyId, number: u32) -> Result<Option<StoredMaterial>, StoreError>;
     /// Versions of a key, newest first.
     async fn versions(
         &self,

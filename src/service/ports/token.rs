@@ -66,6 +66,8 @@ pub struct Material {
     pub algorithm: Algorithm,
     /// The stored bytes.
     pub sealed: SealedMaterial,
+    /// Whether it encrypts equal plaintexts to equal ciphertexts (of `AES_256` only).
+    pub convergent: bool,
 }
 
 /// Result of an encryption.
@@ -130,7 +132,7 @@ pub trait Token: Send + Sync {
     /// Does a real operation with the KEK.
     async fn check(&self) -> Result<(), TokenError>;
 
-    /// The suite in which this token encrypts under `algorithm`.
+    /// The suite in which this token encrypts under `algorithm`, where the key is not convergent.
     fn suite(&self, algorithm: Algorithm) -> Suite;
 
     /// What the token is and how it protects keys.

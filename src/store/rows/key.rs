@@ -1,10 +1,11 @@
 //! Keys.
 
 use crate::domain::Dialect;
+use crate::domain::address::AddressList;
 use crate::domain::id::{FolderId, KeyId, MaterialId};
 use crate::domain::key::{Key, KeyState, Switch};
 use crate::domain::schedule::RotationSchedule;
-use crate::domain::text::{Description, Labels, Name};
+use crate::domain::text::{Description, Labels, Name, ShortName};
 use crate::domain::time::Timestamp;
 use crate::service::ports::{StoreError, Stored};
 use crate::store::sql::{Fields, Row, Value, json};
@@ -17,7 +18,7 @@ pub(in crate::store) fn key_row(key: &Key) -> Result<Row, StoreError> {
         Value::from(key.folder_id.as_bytes()),
         Value::from(dialect_text(key.created_by_dialect)),
         Value::from(key.key_tag.as_str()),
-        Value::from(key.key_name.as_deref()),
+        Value::from(key.key_name.as_ref().map(ShortName::as_str)),
         Value::from(key.region.as_str()),
         Value::from(key.name.as_str()),
         Value::from(key.description.as_str()),
@@ -38,7 +39,22 @@ pub(in crate::store) fn key_row(key: &Key) -> Result<Row, StoreError> {
         Value::from(key.deletion_protection),
         Value::from(key.min_destruction_wait),
     ]);
+    row.extend(appended_columns(key)?);
     Ok(row)
+}
+
+/// What keys have got since their table was made. NULL is what a key without it has (docs/adr/0003).
+fn appended_columns(key: &Key) -> Result<[Value; 4], StoreError> {
+    let requested_at = match key.state {
+        KeyState::PendingDeletion { requested_at, .. } => requested_at,
+        KeyState::Live { .. } | KeyState::Deleted { .. } => None,
+    };
+    Ok([
+        Value::from(requested_at),
+        Value::from(key.convergent.then_some(true)),
+        if key.addresses.is_default() { Value::Null } else { json(&key.addresses)? },
+        key.token_generator.as_ref().map_or(Ok(Value::Null), json)?,
+    ])
 }
 
 /// When the schedule fires, if the key's state lets it fire at all: the domain's rule, asked at the end of time.
@@ -50,7 +66,9 @@ fn fires_at(key: &Key) -> Option<Timestamp> {
 fn state_columns(state: KeyState) -> [Value; 4] {
     let (name, switch, delete_at, deleted_at) = match state {
         KeyState::Live { switch } => ("live", Some(switch), None, None),
-        KeyState::PendingDeletion { delete_at, switch } => ("pending_deletion", Some(switch), Some(delete_at), None),
+        KeyState::PendingDeletion { delete_at, switch, .. } => {
+            ("pending_deletion", Some(switch), Some(delete_at), None)
+        }
         KeyState::Deleted { deleted_at } => ("deleted", None, None, Some(deleted_at)),
     };
     let switch = switch.map(|switch| match switch {
@@ -63,12 +81,12 @@ fn state_columns(state: KeyState) -> [Value; 4] {
 /// A key.
 pub(in crate::store) fn key(row: &Checked) -> Result<Stored<Key>, StoreError> {
     let mut fields = row.fields();
-    let value = Key {
+    let mut value = Key {
         id: KeyId::from_bytes(fields.bytes()?),
         folder_id: FolderId::from_bytes(fields.bytes()?),
         created_by_dialect: fields.text().and_then(|text| dialect(&fields, text))?,
         key_tag: fields.text()?.to_owned(),
-        key_name: fields.optional_text()?.map(str::to_owned),
+        key_name: short_name(&mut fields)?,
         region: fields.text()?.to_owned(),
         name: Name::new(fields.text()?.to_owned()).map_err(|_| fields.nonsense())?,
         description: Description::new(fields.text()?.to_owned(), usize::MAX).map_err(|_| fields.nonsense())?,
@@ -83,8 +101,23 @@ pub(in crate::store) fn key(row: &Checked) -> Result<Stored<Key>, StoreError> {
         rotation: rotation(&mut fields)?,
         deletion_protection: fields.flag()?,
         min_destruction_wait: fields.period()?,
+        convergent: false,
+        addresses: AddressList::default(),
+        token_generator: None,
     };
+    let requested = fields.optional_instant()?;
+    if let KeyState::PendingDeletion { requested_at, .. } = &mut value.state {
+        *requested_at = requested;
+    }
+    value.convergent = fields.optional_int()?.is_some_and(|flag| flag != 0);
+    value.addresses = fields.optional_json()?.unwrap_or_default();
+    value.token_generator = fields.optional_json()?;
     Ok(Stored { value, row_seq: row.row_seq })
+}
+
+fn short_name(fields: &mut Fields<'_>) -> Result<Option<ShortName>, StoreError> {
+    let name = fields.optional_text()?.map(str::to_owned);
+    name.map(ShortName::new).transpose().map_err(|_| fields.nonsense())
 }
 
 fn state(fields: &mut Fields<'_>) -> Result<KeyState, StoreError> {
@@ -98,7 +131,7 @@ fn state(fields: &mut Fields<'_>) -> Result<KeyState, StoreError> {
     match (name, switch, fields.optional_instant()?, fields.optional_instant()?) {
         ("live", Some(switch), None, None) => Ok(KeyState::Live { switch }),
         ("pending_deletion", Some(switch), Some(delete_at), None) => {
-            Ok(KeyState::PendingDeletion { delete_at, switch })
+            Ok(KeyState::PendingDeletion { delete_at, switch, requested_at: None })
         }
         ("deleted", None, None, Some(deleted_at)) => Ok(KeyState::Deleted { deleted_at }),
         _ => Err(fields.nonsense()),

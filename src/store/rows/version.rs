@@ -42,6 +42,7 @@ pub(in crate::store) fn version_row(version: &KeyVersion, columns: &SealedColumn
         Value::from(columns.sealed.map(|(sealed_by, _)| sealed_by)),
         Value::from(columns.material_row),
         Value::from(columns.sealed.as_ref().map(|(_, hash)| hash)),
+        Value::from(version.state_changed_at),
     ]);
     row
 }
@@ -62,7 +63,7 @@ fn state_columns(state: VersionState) -> [Value; 4] {
 /// A version and where its material is.
 pub(in crate::store) fn version(row: &Checked) -> Result<(Stored<KeyVersion>, SealedColumns), StoreError> {
     let mut fields = row.fields();
-    let value = KeyVersion {
+    let mut value = KeyVersion {
         id: MaterialId::from_bytes(fields.bytes()?),
         key_id: KeyId::from_bytes(fields.bytes()?),
         number: fields.number()?,
@@ -81,8 +82,10 @@ pub(in crate::store) fn version(row: &Checked) -> Result<(Stored<KeyVersion>, Se
         created_at: fields.instant()?,
         state: state(&mut fields)?,
         pin_holder_can_export: fields.flag()?,
+        state_changed_at: None,
     };
     let columns = sealed_columns(&mut fields)?;
+    value.state_changed_at = fields.optional_instant()?;
     Ok((Stored { value, row_seq: row.row_seq }, columns))
 }
 

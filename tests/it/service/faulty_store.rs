@@ -8,13 +8,14 @@ use claviger::domain::alias::{Alias, AliasPlace};
 use claviger::domain::id::{AccountId, CredentialId, FolderId, KeyId, MaterialId, OperationId, PrincipalId};
 use claviger::domain::key::Key;
 use claviger::domain::operation::{KeyView, Operation};
+use claviger::domain::text::ShortName;
 use claviger::domain::time::Timestamp;
 use claviger::domain::version::KeyVersion;
-use claviger::service::ports::KeyFilter;
 use claviger::service::ports::{
     BindingScope, Change, CredentialLookup, CredentialRecord, CredentialView, Cursor, Due, Folder, Heartbeat,
     InvocationLease, KeyRecord, Page, Principal, RememberedRequest, Store, StoreError, Stored, StoredMaterial,
 };
+use claviger::service::ports::{KeyFilter, NumberedPage};
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio::sync::{OwnedRwLockWriteGuard, RwLock, oneshot};
@@ -235,7 +236,10 @@ pass! {
     read count_aliases(folder: FolderId, region: String, key: KeyId) -> usize;
     read aliases_naming(principal: (PrincipalKind, PrincipalId), folder: FolderId, region: String, after: Option<Cursor>, limit: u32) -> Page<Alias>;
     read keys(folder: FolderId, filter: KeyFilter, after: Option<Cursor>, limit: u32) -> Page<KeyView>;
+    read keys_at(folder: FolderId, filter: KeyFilter, skip: u64, limit: u32) -> NumberedPage<KeyView>;
+    read key_named(folder: FolderId, name: ShortName) -> Option<KeyId>;
     read material(key: KeyId, version: MaterialId) -> Option<StoredMaterial>;
+    read material_numbered(key: KeyId, number: u32) -> Option<StoredMaterial>;
     read versions(key: KeyId, after: Option<Cursor>, limit: u32) -> Page<Stored<KeyVersion>>;
     read operation(id: OperationId) -> Option<Operation>;
     read operations(key: KeyId, after: Option<Cursor>, limit: u32) -> Page<Operation>;

@@ -13,7 +13,7 @@ mod maintenance;
 mod rules;
 
 use claviger::domain::Dialect;
-use claviger::domain::access::{Caller, Role};
+use claviger::domain::access::{Caller, Origin, Role};
 use claviger::domain::algorithm::Algorithm;
 use claviger::domain::context::EncryptionContext;
 use claviger::domain::id::{KeyId, MaterialId};
@@ -82,6 +82,7 @@ impl Service {
             caller,
             dialect: Dialect::Yandex,
             region: None,
+            origin: Origin::default(),
             counted: Counted::by_use_cases(),
         };
         Self { core, clock, store, kms, ctx }
@@ -119,6 +120,8 @@ impl Service {
         CreateKey {
             folder_id: self.ctx.caller.folder_id,
             name: Name::new("a key".into()).unwrap(),
+            key_name: None,
+            convergent: false,
             description: Description::default(),
             labels: Labels::default(),
             tags: BTreeMap::new(),

@@ -134,7 +134,7 @@ async fn pages_of_aliases_meet_without_gap_or_overlap() {
 async fn lists_of_keys_have_those_of_the_region_and_state_that_are_asked_for() {
     let db = Db::new().await;
     let live = KeyState::Live { switch: Switch::Inactive };
-    let pending = KeyState::PendingDeletion { delete_at: at(900), switch: Switch::Active };
+    let pending = KeyState::PendingDeletion { delete_at: at(900), switch: Switch::Active, requested_at: None };
     let deleted = KeyState::Deleted { deleted_at: at(900) };
     let cases = [(3, REGION, pending), (4, REGION, deleted), (5, OTHER_REGION, live), (6, OTHER_REGION, pending)];
     for (number, region, state) in cases {

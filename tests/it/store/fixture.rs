@@ -7,7 +7,7 @@ use claviger::domain::alias::{Alias, AliasName, AliasPlace};
 use claviger::domain::id::{AccountId, CredentialId, FolderId, KeyId, MaterialId, OperationId, PrincipalId};
 use claviger::domain::key::{Key, KeyState, Switch};
 use claviger::domain::operation::{KeyView, Operation, OperationKind, Snapshot};
-use claviger::domain::text::{Description, Labels, Name};
+use claviger::domain::text::{Description, Labels, Name, ShortName};
 use claviger::domain::time::Timestamp;
 use claviger::domain::version::{KeyVersion, Residency, VersionOrigin, VersionState};
 use claviger::service::ports::{
@@ -154,6 +154,9 @@ pub fn key(number: u32) -> Key {
         rotation: None,
         deletion_protection: false,
         min_destruction_wait: Duration::from_secs(86_400),
+        convergent: false,
+        addresses: claviger::domain::address::AddressList::default(),
+        token_generator: None,
     }
 }
 
@@ -168,6 +171,7 @@ pub fn version(key: u32, number: u32) -> KeyVersion {
         created_at: at(100),
         state: VersionState::Active,
         pin_holder_can_export: false,
+        state_changed_at: None,
     }
 }
 
@@ -302,4 +306,9 @@ pub fn assert_alarm<T: Debug>(result: &Result<T, StoreError>, table: &str) {
         Err(StoreError::Integrity { table: found, .. }) if *found == table => {}
         other => panic!("expected an integrity alarm for {table}, got {other:?}"),
     }
+}
+
+/// A name of a key.
+pub fn short_name(text: &str) -> ShortName {
+    ShortName::new(text.to_owned()).unwrap()
 }

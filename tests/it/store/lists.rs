@@ -235,7 +235,8 @@ async fn somebody_with_many_roles_on_a_key_sees_it_once_and_strangers_are_not_in
 async fn a_key_that_leaves_is_not_listed_until_it_is_restored_and_never_after_its_deletion() {
     let db = Db::new().await;
     bind(&db, 1, viewers(&[principal_id()])).await;
-    set_state(&db, 1, KeyState::PendingDeletion { delete_at: at(900), switch: Switch::Active }).await;
+    set_state(&db, 1, KeyState::PendingDeletion { delete_at: at(900), switch: Switch::Active, requested_at: None })
+        .await;
     assert_eq!(naming(&db, principal_id()).await, []);
     set_state(&db, 1, KeyState::Live { switch: Switch::Active }).await;
     assert_eq!(naming(&db, principal_id()).await, [key_id(1)]);

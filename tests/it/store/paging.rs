@@ -67,7 +67,7 @@ async fn pages_of_operations_go_back_in_time() {
 }
 
 fn pending(seconds: i64) -> KeyState {
-    KeyState::PendingDeletion { delete_at: at(seconds), switch: Switch::Active }
+    KeyState::PendingDeletion { delete_at: at(seconds), switch: Switch::Active, requested_at: None }
 }
 
 fn rotating(number: u32, switch: Switch, owner: Dialect) -> Vec<Change> {

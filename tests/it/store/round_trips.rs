@@ -2,7 +2,7 @@
 
 use super::fixture::{
     Db, administrators, at, credential, folder, folder_id, key, key_id, operation, principal, principal_id, sealed,
-    token_hash, version, version_id,
+    short_name, token_hash, version, version_id,
 };
 use claviger::domain::Dialect;
 use claviger::domain::algorithm::Algorithm;
@@ -55,14 +55,14 @@ async fn a_folder_without_bindings_has_an_empty_set_at_sequence_zero() {
 fn key_shapes() -> Vec<Key> {
     let schedule = |owner| Some(RotationSchedule { period: Duration::from_secs(90), next_rotation_at: at(500), owner });
     let live = KeyState::Live { switch: Switch::Inactive };
-    let pending = KeyState::PendingDeletion { delete_at: at(900), switch: Switch::Inactive };
+    let pending = KeyState::PendingDeletion { delete_at: at(900), switch: Switch::Inactive, requested_at: None };
     let states = [live, pending, KeyState::Deleted { deleted_at: at(901) }, key(0).state];
     let mut shapes: Vec<Key> = (10_u32..).zip(states).map(|(number, state)| Key { state, ..key(number) }).collect();
     for (number, owner) in (20_u32..).zip([Dialect::Yandex, Dialect::Aws, Dialect::Ncloud]) {
         shapes.push(Key { rotation: schedule(owner), created_by_dialect: owner, ..key(number) });
     }
     for (number, default_algorithm) in (30_u32..).zip(Algorithm::ALL) {
-        shapes.push(Key { default_algorithm, key_name: Some(format!("n{number}")), ..key(number) });
+        shapes.push(Key { default_algorithm, key_name: Some(short_name(&format!("n{number}"))), ..key(number) });
     }
     shapes.push(Key { deletion_protection: true, ..key(40) });
     shapes

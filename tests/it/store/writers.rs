@@ -1,6 +1,6 @@
 //! Several writers, and a database that refuses.
 
-use super::fixture::{Db, at, folder_id, insert_key, key, key_id, rotation, version_id};
+use super::fixture::{Db, at, folder_id, insert_key, key, key_id, rotation, short_name, version_id};
 use claviger::domain::key::Key;
 use claviger::service::ports::KeyFilter;
 use claviger::service::ports::{Change, Store, StoreError, Stored};
@@ -64,7 +64,7 @@ async fn changes_of_a_commit_may_come_in_any_order() {
 #[tokio::test]
 async fn a_key_name_is_unique_in_its_folder() {
     let db = Db::new().await;
-    let named = |number| Change::InsertKey(Box::new(Key { key_name: Some("orders".to_owned()), ..key(number) }));
+    let named = |number| Change::InsertKey(Box::new(Key { key_name: Some(short_name("orders")), ..key(number) }));
     db.store.commit(vec![named(3)]).await.unwrap();
     let taken = db.store.commit(vec![named(4)]).await;
     assert!(matches!(taken, Err(StoreError::Conflict)), "{taken:?}");

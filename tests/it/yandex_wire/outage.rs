@@ -16,11 +16,11 @@ use claviger::domain::id::{AccountId, CredentialId, FolderId, KeyId, MaterialId,
 use claviger::domain::key::Key;
 use claviger::domain::key_pair::KeyPairSpec;
 use claviger::domain::operation::{KeyView, Operation};
+use claviger::domain::text::ShortName;
 use claviger::domain::time::Timestamp;
 use claviger::domain::version::KeyVersion;
 use claviger::service::error::ServiceError;
 use claviger::service::identity::LoginToken;
-use claviger::service::ports::KeyFilter;
 use claviger::service::ports::KeyPair;
 use claviger::service::ports::{
     Assurance, BindingScope, Change, CredentialLookup, CredentialRecord, CredentialView, Cursor, Due, Folder,
@@ -28,6 +28,7 @@ use claviger::service::ports::{
     SealedData, SealedMaterial, Store, StoreError, Stored, StoredMaterial, Token, TokenDescription, TokenError,
     TokenIdentity,
 };
+use claviger::service::ports::{KeyFilter, NumberedPage};
 use claviger::service::{AccessSettings, Kms, KmsParts, KmsSettings};
 use claviger::testing::ManualClock;
 use http::{HeaderMap, Method};
@@ -361,6 +362,15 @@ impl Store for Down {
         down()
     }
     async fn material(&self, _: KeyId, _: MaterialId) -> Result<Option<StoredMaterial>, StoreError> {
+        down()
+    }
+    async fn keys_at(&self, _: FolderId, _: KeyFilter, _: u64, _: u32) -> Result<NumberedPage<KeyView>, StoreError> {
+        down()
+    }
+    async fn key_named(&self, _: FolderId, _: ShortName) -> Result<Option<KeyId>, StoreError> {
+        down()
+    }
+    async fn material_numbered(&self, _: KeyId, _: u32) -> Result<Option<StoredMaterial>, StoreError> {
         down()
     }
     async fn versions(&self, _: KeyId, _: Option<Cursor>, _: u32) -> Result<Page<Stored<KeyVersion>>, StoreError> {

@@ -30,6 +30,9 @@ fn view(state: KeyState) -> KeyView {
         rotation: None,
         deletion_protection: false,
         min_destruction_wait: Duration::ZERO,
+        convergent: false,
+        addresses: crate::domain::address::AddressList::default(),
+        token_generator: None,
     };
     let primary = KeyVersion {
         id,
@@ -41,6 +44,7 @@ fn view(state: KeyState) -> KeyView {
         created_at: at,
         state: VersionState::Active,
         pin_holder_can_export: false,
+        state_changed_at: None,
     };
     KeyView { key, primary }
 }
@@ -78,7 +82,7 @@ fn states_are_shown_as_in_the_cloud() {
     let disabled = shown(KeyState::Live { switch: Switch::Inactive });
     assert_eq!((&disabled["KeyState"], &disabled["Enabled"]), (&"Disabled".into(), &false.into()));
     let delete_at = Timestamp::from_micros(1_800_000_000_000_000);
-    let pending = shown(KeyState::PendingDeletion { delete_at, switch: Switch::Active });
+    let pending = shown(KeyState::PendingDeletion { delete_at, switch: Switch::Active, requested_at: None });
     assert_eq!((&pending["KeyState"], &pending["Enabled"]), (&"PendingDeletion".into(), &false.into()));
     assert_eq!(pending["DeletionDate"], 1_800_000_000.0);
 }

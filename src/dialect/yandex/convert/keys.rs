@@ -35,6 +35,8 @@ pub fn create_key(
     let (name, description) = (Name::new(message.name)?, Description::new(message.description, MAX_DESCRIPTION_CHARS)?);
     let labels = Labels::new(message.labels)?;
     Ok(CreateKey {
+        key_name: None,
+        convergent: false,
         folder_id: folder.folder().ok_or_else(|| folder.missing(Missing::Folder))?,
         name,
         description,

@@ -25,6 +25,7 @@ fn a_version(state: VersionState) -> KeyVersion {
         created_at: CREATED_AT,
         state,
         pin_holder_can_export: false,
+        state_changed_at: None,
     }
 }
 
@@ -52,6 +53,9 @@ fn a_view(state: KeyState) -> KeyView {
         ),
         deletion_protection: true,
         min_destruction_wait: Duration::from_secs(86_400),
+        convergent: false,
+        addresses: crate::domain::address::AddressList::default(),
+        token_generator: None,
     };
     KeyView { key, primary }
 }
@@ -188,8 +192,8 @@ fn a_destruction_in_json() {
 #[rstest]
 #[case(live(), symmetric_key::Status::Active)]
 #[case(KeyState::Live { switch: Switch::Inactive }, symmetric_key::Status::Inactive)]
-#[case(KeyState::PendingDeletion { delete_at: LATER, switch: Switch::Active }, symmetric_key::Status::Active)]
-#[case(KeyState::PendingDeletion { delete_at: LATER, switch: Switch::Inactive }, symmetric_key::Status::Inactive)]
+#[case(KeyState::PendingDeletion { delete_at: LATER, switch: Switch::Active, requested_at: None }, symmetric_key::Status::Active)]
+#[case(KeyState::PendingDeletion { delete_at: LATER, switch: Switch::Inactive, requested_at: None }, symmetric_key::Status::Inactive)]
 fn a_key_shows_what_it_is_switched_to(#[case] state: KeyState, #[case] status: symmetric_key::Status) {
     assert_eq!(key(a_view(state)).status(), status);
 }

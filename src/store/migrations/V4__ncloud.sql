@@ -1,0 +1,6 @@
+-- What keys and versions have in the Ncloud dialect. NULL is what a row without it means (docs/adr/0003-state-tree.md).
+ALTER TABLE keys ADD COLUMN deletion_requested_at INTEGER;
+ALTER TABLE keys ADD COLUMN convergent INTEGER;
+ALTER TABLE keys ADD COLUMN addresses TEXT;
+ALTER TABLE keys ADD COLUMN token_generator TEXT;
+ALTER TABLE versions ADD COLUMN state_changed_at INTEGER;
