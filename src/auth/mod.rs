@@ -10,6 +10,7 @@ pub mod body_budget;
 pub mod certificate;
 pub mod credentials;
 pub mod jwt;
+pub mod ncloud;
 mod shares;
 pub mod sigv4;
 mod source;
@@ -17,6 +18,7 @@ pub mod turns;
 
 pub use credentials::Credentials;
 pub use jwt::JwtLogins;
+pub use ncloud::{NcloudAuthError, NcloudRequests};
 pub use sigv4::{Signatures, Signed};
 
 use crate::domain::access::Caller;

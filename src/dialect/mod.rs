@@ -2,6 +2,7 @@
 
 pub mod aws;
 pub mod native;
+pub mod ncloud;
 pub mod page_token;
 pub mod unambiguous;
 pub mod whole_body;

@@ -105,6 +105,12 @@ pub enum ValueError {
         /// The pattern, as a regular expression.
         pattern: &'static str,
     },
+    /// A convergent key is used without additional data.
+    #[error("the key is convergent: it needs a context (additional data) that is not empty")]
+    ContextRequired,
+    /// The context of convergent encryption is given for another key.
+    #[error("context is for convergent keys only, and this key is not convergent")]
+    NotConvergent,
     /// Too many entries.
     #[error("at most {limit} {field} are allowed")]
     TooMany {

@@ -3,6 +3,7 @@
 use super::Dialect;
 use super::address::AddressList;
 use super::algorithm::Algorithm;
+use super::context::EncryptionContext;
 use super::error::{StateError, ValueError};
 use super::id::{FolderId, KeyId, MaterialId};
 use super::key_token::TokenGenerator;
@@ -174,6 +175,19 @@ impl Key {
     pub fn switched(self, switch: Switch) -> Result<Self, StateError> {
         self.require_live()?;
         Ok(Self { state: KeyState::Live { switch }, ..self })
+    }
+
+    /// Checks that the key is used with such a context. A convergent key shows which of its plaintexts are equal under one
+    /// context, so there must be one, in whatever form the dialect has.
+    ///
+    /// # Errors
+    /// [`ValueError::ContextRequired`] or [`ValueError::NotConvergent`].
+    pub const fn check_context(&self, context: &EncryptionContext) -> Result<(), ValueError> {
+        match (self.convergent, context) {
+            (true, EncryptionContext::Empty) => Err(ValueError::ContextRequired),
+            (false, EncryptionContext::Convergent(_)) => Err(ValueError::NotConvergent),
+            _ => Ok(()),
+        }
     }
 
     /// The key with another algorithm for its next version.

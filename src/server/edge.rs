@@ -5,6 +5,8 @@ use super::leftover::Leftover;
 use crate::auth::Peer;
 use crate::dialect::aws::error::{AwsError, Code as AwsCode};
 use crate::dialect::aws::gate::is_aws;
+use crate::dialect::ncloud::error::{Code as NcloudCode, GatewayCode, NcloudError};
+use crate::dialect::ncloud::gate::is_ncloud;
 use crate::dialect::yandex::errors::{WireError, rest_response};
 use crate::dialect::{RequestId, is_grpc};
 use crate::service::ports::IdSource;
@@ -25,6 +27,8 @@ use tower_http::catch_panic::CatchPanicLayer;
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The same id where clients of AWS look for it.
 const X_AMZN_REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
+/// The same where clients of Ncloud do.
+const X_NCP_REQUEST_ID: HeaderName = HeaderName::from_static("x-ncp-request-id");
 const MAX_REQUEST_ID_BYTES: usize = 64;
 
 /// What the frame needs.
@@ -49,6 +53,8 @@ enum Form {
     Rest,
     /// AWS: JSON 1.1.
     Aws,
+    /// Ncloud: a JSON body with an error object.
+    Ncloud,
 }
 
 impl Form {
@@ -57,6 +63,8 @@ impl Form {
             Self::Grpc
         } else if is_aws(request) {
             Self::Aws
+        } else if is_ncloud(request) {
+            Self::Ncloud
         } else {
             Self::Rest
         }
@@ -101,8 +109,10 @@ async fn handle(State(edge): State<Arc<Edge>>, mut request: Request, next: Next)
         Err(_) => failure(form, Failure::TooSlow, &id),
     };
     if let Ok(value) = HeaderValue::from_str(&id) {
-        if form == Form::Aws {
-            response.headers_mut().insert(X_AMZN_REQUEST_ID, value.clone());
+        match form {
+            Form::Aws => drop(response.headers_mut().insert(X_AMZN_REQUEST_ID, value.clone())),
+            Form::Ncloud => drop(response.headers_mut().insert(X_NCP_REQUEST_ID, value.clone())),
+            Form::Grpc | Form::Rest => {}
         }
         response.headers_mut().insert(REQUEST_ID, value);
     }
@@ -129,10 +139,15 @@ fn failure(form: Form, failure: Failure, request_id: &str) -> Response {
         Failure::Panicked => (Code::Internal, AwsCode::KMSInternal, "internal error"),
         Failure::TooSlow => (Code::DeadlineExceeded, AwsCode::DependencyTimeout, "the request took too long"),
     };
+    let ncloud = || match failure {
+        Failure::Panicked => NcloudError::new(NcloudCode::InternalServerError, message),
+        Failure::TooSlow => NcloudError::gateway(GatewayCode::EndpointTimeout, message),
+    };
     match form {
         Form::Grpc => tonic::Status::new(code, message).into_http::<Body>(),
         Form::Rest => rest_response(&WireError::new(code, message), &RequestId(request_id.to_owned())),
         Form::Aws => AwsError::new(aws, message).into_response(),
+        Form::Ncloud => ncloud().into_response(),
     }
 }
 
@@ -198,6 +213,7 @@ fn uses_keys(operation: &str) -> bool {
             | "GenerateDataKeyPair"
             | "GenerateDataKeyPairWithoutPlaintext"
             | "GenerateRandom"
+            | "CreateCustomKey"
     )
 }
 

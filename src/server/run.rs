@@ -6,11 +6,13 @@ use super::health::{self, Readiness};
 use super::listen::{Bound, Options};
 use crate::auth::attempts::FailedAttempts;
 use crate::auth::body_budget::BodyBudget;
+use crate::auth::ncloud::NcloudParts;
 use crate::auth::sigv4::{SignatureParts, Signatures};
 use crate::auth::turns::Turns;
-use crate::auth::{Credentials, JwtLogins, jwt};
+use crate::auth::{Credentials, JwtLogins, NcloudRequests, jwt};
 use crate::config::Settings;
 use crate::dialect::aws::{self, AwsDeps};
+use crate::dialect::ncloud::{self, NcloudDeps};
 use crate::dialect::yandex::{self, YandexDeps};
 use crate::scheduler;
 use crate::service::Kms;
@@ -99,10 +101,19 @@ impl Server {
             clock: Arc::clone(&clock),
             regions: self.settings.aws.regions(),
         });
-        let aws = AwsDeps {
+        let bodies = Arc::new(BodyBudget::default());
+        let aws =
+            AwsDeps { kms: Arc::clone(&self.core.kms), signatures: Arc::new(signatures), bodies: Arc::clone(&bodies) };
+        let ncloud = NcloudDeps {
             kms: Arc::clone(&self.core.kms),
-            signatures: Arc::new(signatures),
-            bodies: BodyBudget::default(),
+            requests: NcloudRequests::new(NcloudParts {
+                directory: self.core.kms.directory(),
+                attempts: Arc::clone(&attempts),
+                turns: Arc::clone(&turns),
+                clock,
+            }),
+            bodies,
+            base_url: self.base_url(),
         };
         let yandex = YandexDeps {
             kms: Arc::clone(&self.core.kms),
@@ -113,7 +124,7 @@ impl Server {
             health: Some(reporter.clone()),
         };
         let health = health::routes(Arc::clone(readiness), metrics);
-        Ok(yandex::routes(yandex)?.merge(aws::routes(aws)).merge(health))
+        Ok(ncloud::before(yandex::routes(yandex)?.merge(aws::routes(aws)), ncloud).merge(health))
     }
 
     fn logins(&self, attempts: Arc<FailedAttempts>, turns: Arc<Turns>) -> Result<Arc<JwtLogins>, String> {
@@ -130,6 +141,12 @@ impl Server {
 
     fn edge(&self) -> Edge {
         Edge { ids: self.core.ids.clone(), request_timeout: self.settings.server.request_timeout.0 }
+    }
+
+    /// Where clients of the Ncloud dialect are told that keys are.
+    fn base_url(&self) -> String {
+        let is_secure = self.bound.tls_address().is_some() || !self.settings.server.advertised_address.is_empty();
+        format!("{}://{}", if is_secure { "https" } else { "http" }, self.advertised_address())
     }
 
     /// What discovery says: as set, else localhost with the TLS port, else with the plaintext one.

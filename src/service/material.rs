@@ -55,6 +55,7 @@ impl Kms {
         context: &EncryptionContext,
         plaintext: Zeroizing<Vec<u8>>,
     ) -> Result<Encrypted, ServiceError> {
+        entry.key.check_context(context)?;
         let material = usable(version)?;
         version.counter.take().await?;
         if version.counter.is_over_warning() && version.version.id == entry.key.primary_version {
@@ -81,6 +82,7 @@ impl Kms {
         context: &EncryptionContext,
         ciphertext: &[u8],
     ) -> Result<Decrypted, ServiceError> {
+        entry.key.check_context(context)?;
         let (version, envelope) = self.version_and_envelope(entry, ciphertext).await?;
         let header = envelope.header;
         let convergent = header.suite == Suite::Convergent256;

@@ -2,7 +2,7 @@
 
 use super::error::{Missing, ServiceError};
 use super::kms::Kms;
-use super::ports::{Cursor, Page};
+use super::ports::{Cursor, NumberedPage, Page};
 use super::request::RequestContext;
 use crate::domain::access::{Decision, Permission, Refusal, Resource};
 use crate::domain::id::{FolderId, KeyId, OperationId};
@@ -11,6 +11,8 @@ use crate::domain::version::KeyVersion;
 
 /// Most versions of one page that is read from the oldest on. The store cuts pages there too, at the other end.
 const MAX_VERSIONS: u32 = 1000;
+/// Keys that are read at once where all are looked at.
+const MAX_ROWS: u32 = 1000;
 
 impl Kms {
     /// A key and its primary version.
@@ -43,6 +45,40 @@ impl Kms {
             Decision::Denied(Refusal::NotPermitted | Refusal::Address | Refusal::Token) => Err(ServiceError::Denied),
             Decision::Denied(Refusal::NoRole) | Decision::Hidden(_) => {
                 self.keys_with_roles(ctx, folder_id, after, limit).await
+            }
+        }
+    }
+
+    /// As [`keys`](Self::keys), by place in the list and newest first, with the number of keys. It takes longer the more
+    /// keys there are; for who may view single keys only, all of these are looked at.
+    ///
+    /// # Errors
+    /// As [`keys`](Self::keys).
+    pub async fn keys_at(
+        &self,
+        ctx: &RequestContext,
+        folder_id: FolderId,
+        skip: u64,
+        limit: u32,
+    ) -> Result<NumberedPage<KeyView>, ServiceError> {
+        self.limits.count_request(ctx)?;
+        match self.decide(ctx, Permission::ListKeys, Resource::Folder(folder_id), None).await? {
+            Decision::Allowed(_) => Ok(self.store.keys_at(folder_id, ctx.key_filter(), skip, limit).await?),
+            Decision::Denied(Refusal::NotPermitted | Refusal::Address | Refusal::Token) => Err(ServiceError::Denied),
+            Decision::Denied(Refusal::NoRole) | Decision::Hidden(_) => {
+                let (mut all, mut after) = (Vec::new(), None);
+                loop {
+                    let mut page = self.keys_with_roles(ctx, folder_id, after, MAX_ROWS).await?;
+                    all.append(&mut page.items);
+                    after = page.next;
+                    if after.is_none() {
+                        break;
+                    }
+                }
+                let total = all.len() as u64;
+                let skip = usize::try_from(skip).unwrap_or(usize::MAX);
+                let items = all.into_iter().rev().skip(skip).take(limit as usize).collect();
+                Ok(NumberedPage { items, total })
             }
         }
     }

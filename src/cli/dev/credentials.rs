@@ -30,7 +30,7 @@ pub struct Credentials<'a> {
 pub struct Secrets {
     /// An API token.
     pub token: Zeroizing<String>,
-    /// Signs AWS requests.
+    /// Signs requests of AWS and Ncloud.
     pub access_key: AccessKeyPair,
 }
 
@@ -77,6 +77,9 @@ pub fn write(path: &Path, credentials: &Credentials<'_>) -> io::Result<()> {
         ("AWS_ACCOUNT_ID", Some(credentials.account.as_str())),
         (ACCESS_KEY_ID, Some(secrets.access_key.id.as_str())),
         (SECRET_ACCESS_KEY, Some(secrets.access_key.secret.as_str())),
+        // The same pair, as clients of Ncloud read it.
+        ("NCP_ACCESS_KEY", Some(secrets.access_key.id.as_str())),
+        ("NCP_SECRET_KEY", Some(secrets.access_key.secret.as_str())),
     ];
     let mut text = Zeroizing::new(String::with_capacity(4096));
     for (name, value) in lines {
@@ -154,6 +157,8 @@ mod tests {
         AWS_ACCOUNT_ID=012345678901
         AWS_ACCESS_KEY_ID=CLVAX
         AWS_SECRET_ACCESS_KEY=a+b/c
+        NCP_ACCESS_KEY=CLVAX
+        NCP_SECRET_KEY=a+b/c
         ");
         let kept = read(&path).unwrap();
         assert_eq!(kept.token.unwrap().as_str(), "t=1");

@@ -39,6 +39,18 @@ Paste into a shell:
     kms.encrypt(KeyId=sys.argv[1], Plaintext=b"hello")["CiphertextBlob"])["Plaintext"])' $ARN
   AWS_ENDPOINT_URL_KMS=$CLAVIGER_TLS_ENDPOINT AWS_CA_BUNDLE=$CLAVIGER_CA aws kms list-keys
 
+  # With the Ncloud API: a signed request of curl and openssl (docs/dialects/ncloud.md has the rest)
+  ncp() {{
+    local time signature
+    time=$(date +%s)000
+    signature=$(printf '%s %s\n%s\n%s' "$1" "$2" "$time" "$NCP_ACCESS_KEY" \
+      | openssl dgst -sha256 -hmac "$NCP_SECRET_KEY" -binary | base64)
+    curl -sS -X "$1" "$CLAVIGER_ENDPOINT$2" -H "x-ncp-apigw-timestamp: $time" \
+      -H "x-ncp-iam-access-key: $NCP_ACCESS_KEY" -H "x-ncp-apigw-signature-v2: $signature" ${{3:+-d "$3"}}; echo
+  }}
+  ncp POST /kms/v1/keys '{{"keyName":"orders","keyType":"AES256","protectionType":"COMMON_HSM"}}'
+  ncp GET '/kms/v1/keys?pageNo=1&pageSize=10'
+
 Stop with Ctrl-C.
 "#
     )

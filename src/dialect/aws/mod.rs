@@ -42,7 +42,7 @@ pub struct AwsDeps {
     /// Finds out who signed a request.
     pub signatures: Arc<Signatures>,
     /// Room for bodies whose signatures are not verified yet.
-    pub bodies: BodyBudget,
+    pub bodies: Arc<BodyBudget>,
 }
 
 /// The route of the dialect: every `POST /`.
