@@ -9,6 +9,7 @@ mod ceremony;
 mod ceremony_adopt;
 mod ceremony_rig;
 mod cli;
+mod ncloud_wire;
 #[path = "../p11shim/rules.rs"]
 mod p11shim_rules;
 mod production;

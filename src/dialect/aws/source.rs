@@ -10,6 +10,7 @@ use super::input::{Input, missing};
 use crate::domain::context::EncryptionContext;
 use crate::domain::envelope::Envelope;
 use crate::domain::id::KeyId;
+use crate::domain::numbered::Numbered;
 use crate::service::error::{Missing, ServiceError};
 use crate::service::request::{Decrypt, DryDecrypt, DryRun, KeyName};
 
@@ -73,6 +74,10 @@ impl Misfit {
     }
 
     fn of(ciphertext: &[u8], key_id: KeyId) -> Option<Self> {
+        if Numbered::is_meant(ciphertext) {
+            // It names no key: whether it fits is found out by decrypting it.
+            return None;
+        }
         match Envelope::header_of(ciphertext) {
             Err(_) => Some(Self::NoCiphertext),
             Ok(header) if header.key_id != key_id => Some(Self::OtherKey),
@@ -121,6 +126,10 @@ impl Source {
 
 /// The key that a ciphertext names.
 async fn implied_key(call: &Call<'_>, ciphertext: &[u8]) -> Result<NamedKey, AwsError> {
+    if Numbered::is_meant(ciphertext) {
+        let text = "A ciphertext of the Ncloud API does not name its key: the key ID is required to decrypt it.";
+        return Err(AwsError::new(Code::Validation, text));
+    }
     let header = Envelope::header_of(ciphertext).map_err(|_| Misfit::NoCiphertext.error())?;
     let name = KeyName::Anywhere(header.key_id);
     let located = call.kms.locate(&call.ctx, &name).await.map_err(|error| implied_refusal(call, error, "*"))?;
@@ -162,6 +171,7 @@ mod tests {
         assert_eq!(Misfit::of(&ciphertext(2), key_id), Some(Misfit::OtherKey));
         assert_eq!(Misfit::of(b"AQICAHh", key_id), Some(Misfit::NoCiphertext));
         assert_eq!(Misfit::of(&[], key_id), Some(Misfit::NoCiphertext));
+        assert_eq!(Misfit::of(b"ncpkms:v1:AAAA", key_id), None, "it names no key");
     }
 
     #[test]

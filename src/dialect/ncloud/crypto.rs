@@ -47,7 +47,10 @@ pub async fn encrypt(call: &Call<'_>, mut input: Input) -> Result<Output, Ncloud
     call.answer(&Ciphertext { ciphertext: ciphertexts(&encrypted, form) })
 }
 
-fn plaintexts(texts: OneOrMany<Zeroizing<String>>) -> Result<(Vec<Zeroizing<Vec<u8>>>, Form), NcloudError> {
+/// Plaintexts, and the form in which they came.
+type Plaintexts = (Vec<Zeroizing<Vec<u8>>>, Form);
+
+fn plaintexts(texts: OneOrMany<Zeroizing<String>>) -> Result<Plaintexts, NcloudError> {
     let (texts, form) = texts.into_list();
     let items = texts.iter().map(|text| bytes_of("plaintext", text)).collect::<Result<Vec<_>, _>>()?;
     if items.iter().any(|item| item.is_empty()) {

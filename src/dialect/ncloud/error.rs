@@ -235,8 +235,12 @@ impl From<ServiceError> for NcloudError {
             ServiceError::Integrity(_) | ServiceError::Bug(_) => Kind::Service(Code::InternalServerError),
             ServiceError::NotImplemented(_) => Kind::Service(Code::NotImplemented),
         };
+        let details = match &error {
+            ServiceError::NotImplemented(what) => (*what).to_owned(),
+            error => error.to_string(),
+        };
         let cause = error.cause().map(str::to_owned);
-        Self { cause, retry_after_s: error.retry_after_s(), ..Self::with(kind, error.to_string()) }
+        Self { cause, retry_after_s: error.retry_after_s(), ..Self::with(kind, details) }
     }
 }
 
@@ -284,7 +288,7 @@ mod tests {
     use crate::domain::error::ValueError;
     use rstest::rstest;
 
-    fn shown(error: NcloudError) -> (u16, serde_json::Value) {
+    fn shown(error: &NcloudError) -> (u16, serde_json::Value) {
         (error.status().as_u16(), serde_json::from_slice(&error.body()).unwrap())
     }
 
@@ -310,7 +314,7 @@ mod tests {
     #[case(ServiceError::Bug("oops".into()), 500, "INTERNAL_SERVER_ERROR")]
     #[case(ServiceError::NotImplemented("x"), 501, "NOT_IMPLEMENTED")]
     fn the_service_answers_with_code_and_msg(#[case] error: ServiceError, #[case] status: u16, #[case] code: &str) {
-        let (shown_status, body) = shown(error.into());
+        let (shown_status, body) = shown(&error.into());
         assert_eq!((shown_status, body["code"].as_str()), (status, Some(code)), "{body}");
         assert!(body["msg"].as_str().is_some_and(|msg| !msg.is_empty()) && body["error"].is_null(), "{body}");
     }
@@ -326,7 +330,7 @@ mod tests {
         #[case] code: &str,
         #[case] message: &str,
     ) {
-        let (shown_status, body) = shown(error);
+        let (shown_status, body) = shown(&error);
         let expected = (Some(code), Some(message));
         assert_eq!(
             (shown_status, (body["error"]["errorCode"].as_str(), body["error"]["message"].as_str())),

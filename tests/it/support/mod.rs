@@ -2,6 +2,7 @@
 
 pub mod aws;
 pub mod client;
+pub mod ncloud;
 pub mod server;
 
 pub use client::{Grpc, Rest};

@@ -72,7 +72,7 @@ async fn desk(office: Office) -> Desk {
     let (_, key) = office.issue(&account, NewCredential::AccessKey).await;
     let kms = office.service.another(|parts| parts.settings.access.requests_per_principal = NonZeroU32::new(LIMIT));
     let signatures = Arc::new(signatures(&office, &kms, 0));
-    let router = routes(AwsDeps { kms: Arc::new(kms), signatures, bodies: BodyBudget::default() });
+    let router = routes(AwsDeps { kms: Arc::new(kms), signatures, bodies: Arc::new(BodyBudget::default()) });
     Desk { office, router, key }
 }
 
