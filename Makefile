@@ -12,7 +12,7 @@ PROFILE ?= dev
 ARGS ?=
 # Which tests: arguments of nextest or cargo test, such as T=decrypt or T="-E 'test(decrypt)'".
 T ?=
-# Which clients `make test-clients` runs: boto3, aws_cli, encryption_sdk, sops, tink. Empty: all.
+# Which clients `make test-clients` runs: boto3, roles, aws_cli, encryption_sdk, sops, tink, ncloud. Empty: all.
 CLIENTS ?=
 # How long `make fuzz` fuzzes each entry point, and the name of one if it is to be the only one.
 FUZZ_SECONDS ?= 30
@@ -34,7 +34,7 @@ test: need-rust need-softhsm ## Install what the tests need and run them all
 	  cargo build --locked --example p11shim && cargo test --locked --lib --bins --tests $(T); \
 	fi
 
-test-clients: need-rust need-softhsm ## Install AWS clients and run them against a server: boto3, AWS CLI, sops, …
+test-clients: need-rust need-softhsm ## Install clients and run them against a server: boto3, AWS CLI, sops, a signed Ncloud client, …
 	@tests/clients/run $(CLIENTS)
 
 fuzz: need-rust ## Fuzz every parser with cargo-fuzz, on a nightly toolchain (says what is missing)

@@ -1,8 +1,9 @@
 //! The documents agree with the repository: links lead somewhere, and settings that are named exist.
-#![expect(clippy::unwrap_used, reason = "a document that cannot be read fails its test")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a document that cannot be read fails its test")]
 
 use claviger::dialect::aws::dispatch::members;
 use claviger::dialect::aws::operation::Operation;
+use claviger::dialect::ncloud::route::{Operation as Ncloud, Proof, Route};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -126,4 +127,28 @@ fn every_aws_operation_is_documented_as_it_is_served() {
     let documented: Vec<(&str, bool)> = rows.skip(1).map(|(name, rest)| (name, !rest.starts_with("no |"))).collect();
     let expected: Vec<_> = Operation::ALL.iter().map(|it| (it.name(), members(*it).is_some())).collect();
     assert_eq!(documented, expected);
+}
+
+/// Name, path, and proof of every operation, as the router has them.
+#[test]
+fn every_ncloud_operation_is_documented_as_it_is_served() {
+    let text = fs::read_to_string(root().join("docs/dialects/ncloud.md")).unwrap();
+    let section = text.split("## Operations").nth(1).unwrap().split("\n## ").next().unwrap();
+    let rows = section.lines().filter_map(|line| line.strip_prefix("| ")).skip(1);
+    let cells = rows.map(|row| row.trim_end_matches(" |").split(" | ").collect::<Vec<_>>());
+    let mut documented = Vec::new();
+    for row in cells {
+        let [name, path, _, proof] = *row.as_slice() else { panic!("{row:?}") };
+        let (method, path) = path.trim_matches('`').split_once(' ').unwrap();
+        let path = path.replace("{keyTag}", "0b7c1b6e5a944c1e9a530d9d7d4b2f11").replace("{version}", "1");
+        let route = Route::of(&method.parse().unwrap(), &format!("/kms/v1{path}")).unwrap();
+        let expected = match route.operation.proof() {
+            Proof::Signature => "signature",
+            Proof::Access => "signature, access token",
+            Proof::Refresh => "refresh token",
+        };
+        assert_eq!((route.operation.name(), expected), (name, proof));
+        documented.push(name);
+    }
+    assert_eq!(documented, Ncloud::ALL.iter().map(|operation| operation.name()).collect::<Vec<_>>());
 }
