@@ -26,7 +26,7 @@ pub mod identity;
 mod invocations;
 mod key_cache;
 mod key_names;
-mod key_token_text;
+pub(crate) mod key_token_text;
 pub mod key_tokens;
 mod kms;
 mod last_uses;

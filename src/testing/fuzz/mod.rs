@@ -10,6 +10,7 @@ mod aws;
 mod certificates;
 mod credentials;
 mod dialect;
+mod ncloud;
 mod signatures;
 mod stored;
 #[cfg(test)]
@@ -54,6 +55,11 @@ pub const ENTRY_POINTS: &[EntryPoint] = &[
     EntryPoint { name: "aws-list", seeds: aws::list_seeds, run: aws::list },
     EntryPoint { name: "aws-marker", seeds: aws::marker_seeds, run: aws::marker },
     EntryPoint { name: "aws-key-name", seeds: aws::key_name_seeds, run: aws::key_name },
+    EntryPoint { name: "ncloud-request", seeds: ncloud::request_seeds, run: ncloud::signed_request },
+    EntryPoint { name: "ncloud-path", seeds: ncloud::path_seeds, run: ncloud::path },
+    EntryPoint { name: "ncloud-body", seeds: ncloud::body_seeds, run: ncloud::body },
+    EntryPoint { name: "ncloud-ciphertext", seeds: ncloud::ciphertext_seeds, run: ncloud::ciphertext },
+    EntryPoint { name: "ncloud-token", seeds: ncloud::token_seeds, run: ncloud::token },
     EntryPoint { name: "id", seeds: text::id_seeds, run: text::id },
     EntryPoint { name: "period", seeds: text::period_seeds, run: text::period },
     EntryPoint { name: "lists", seeds: text::list_seeds, run: text::lists },
