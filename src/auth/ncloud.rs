@@ -9,9 +9,10 @@ use super::Peer;
 use super::attempts::FailedAttempts;
 use super::turns::Turns;
 use crate::domain::access::Caller;
-use crate::domain::id::PrincipalId;
+use crate::domain::id::{KeyId, PrincipalId};
 use crate::domain::key_token::KeyToken;
 use crate::domain::time::Timestamp;
+use crate::service::Kms;
 use crate::service::directory::{AccessKey, ByKeyToken, Directory, Recognised};
 use crate::service::error::ServiceError;
 use crate::service::ports::Clock;
@@ -64,6 +65,8 @@ pub enum NcloudAuthError {
 
 /// What requests are verified with.
 pub struct NcloudParts {
+    /// Says which generator a key has.
+    pub kms: Arc<Kms>,
     /// Principals and their access keys.
     pub directory: Arc<Directory>,
     /// Counts failures.
@@ -96,14 +99,14 @@ impl NcloudRequests {
         Self { parts }
     }
 
-    /// Who sent a request.
+    /// Who sent a request about this key, or about none. A token is good for its own key only.
     ///
     /// # Errors
     /// [`NcloudAuthError`]; [`ServiceError::Throttled`] in it instead of any other after too many failed attempts.
-    pub async fn identify(&self, head: &Parts) -> Result<Identified, NcloudAuthError> {
+    pub async fn identify(&self, head: &Parts, key_id: Option<KeyId>) -> Result<Identified, NcloudAuthError> {
         let address = head.extensions.get::<Peer>().map(|peer| peer.address);
         if head.headers.contains_key(TOKEN) {
-            self.by_token(head, address).await
+            self.by_token(head, key_id, address).await
         } else {
             self.by_key(head, address).await
         }
@@ -134,15 +137,26 @@ impl NcloudRequests {
         self.parts.directory.access_key(id).await
     }
 
-    async fn by_token(&self, head: &Parts, address: Option<IpAddr>) -> Result<Identified, NcloudAuthError> {
+    async fn by_token(
+        &self,
+        head: &Parts,
+        key_id: Option<KeyId>,
+        address: Option<IpAddr>,
+    ) -> Result<Identified, NcloudAuthError> {
         let refused = |principal| self.refused(address, principal, NcloudAuthError::Token);
         // Which of two proofs would be meant, a proxy may see otherwise.
         let alone = ![SIGNATURE, ACCESS_KEY].iter().any(|name| head.headers.contains_key(name));
         let token = single(head, &TOKEN).filter(|_| alone).ok_or_else(|| refused(None))?;
-        match self.recognised(token, address).await? {
-            Recognised::InForce((caller, token)) => Ok(Identified { caller, key_token: Some(token) }),
-            Recognised::Refused(principal) => Err(refused(principal)),
+        let (caller, token) = match self.recognised(token, address).await? {
+            Recognised::InForce(found) => found,
+            Recognised::Refused(principal) => return Err(refused(principal)),
+        };
+        // Before anything is done or counted in the principal's name. Another key is not looked at.
+        if key_id != Some(token.key_id) || !self.parts.kms.has_generator_of(&token).await? {
+            return Err(refused(Some(caller.principal_id)));
         }
+        self.parts.directory.accepted_token_of(&caller);
+        Ok(Identified { caller, key_token: Some(token) })
     }
 
     async fn recognised(&self, token: &str, address: Option<IpAddr>) -> Result<Recognised<ByKeyToken>, ServiceError> {

@@ -37,15 +37,13 @@ pub struct TokenGenerator {
     pub enabled_at: Timestamp,
     /// When it was deleted.
     pub disabled_at: Option<Timestamp>,
-    /// How many tokens were issued under it.
-    pub issued: u64,
 }
 
 impl TokenGenerator {
     /// A new one.
     #[must_use]
     pub const fn new(id: GeneratorId, now: Timestamp) -> Self {
-        Self { id, enabled_at: now, disabled_at: None, issued: 0 }
+        Self { id, enabled_at: now, disabled_at: None }
     }
 
     /// Whether tokens depend on it that are worth something.
@@ -63,16 +61,5 @@ impl TokenGenerator {
             return Err(StateError::NoTokenGenerator);
         }
         Ok(Self { disabled_at: Some(now), ..self })
-    }
-
-    /// The generator after this many more tokens.
-    ///
-    /// # Errors
-    /// [`StateError::NoTokenGenerator`] if it is deleted.
-    pub const fn having_issued(self, more: u64) -> Result<Self, StateError> {
-        if !self.is_active() {
-            return Err(StateError::NoTokenGenerator);
-        }
-        Ok(Self { issued: self.issued.saturating_add(more), ..self })
     }
 }

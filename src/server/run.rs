@@ -107,6 +107,7 @@ impl Server {
         let ncloud = NcloudDeps {
             kms: Arc::clone(&self.core.kms),
             requests: NcloudRequests::new(NcloudParts {
+                kms: Arc::clone(&self.core.kms),
                 directory: self.core.kms.directory(),
                 attempts: Arc::clone(&attempts),
                 turns: Arc::clone(&turns),

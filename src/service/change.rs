@@ -94,11 +94,15 @@ impl Kms {
         changes: Vec<Change>,
     ) -> Result<(), ServiceError> {
         let (names, cache) = (Arc::clone(&self.names), Arc::clone(&self.cache));
-        let schedule_changed = Arc::clone(&self.schedule_changed);
+        let (schedule_changed, token) = (Arc::clone(&self.schedule_changed), Arc::clone(&self.token));
         let committed = tokio::spawn(async move {
             let result = names.commit(changes).await;
             // After a failure too: an error may hide a commit that was made.
             cache.forget(key_id, version_id);
+            if let Some(version_id) = version_id {
+                // It may have been switched off or be destroyed.
+                token.forget(version_id).await;
+            }
             schedule_changed.notify_one();
             drop(lock);
             result

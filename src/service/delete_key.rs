@@ -1,9 +1,9 @@
 //! Deleting a key, and taking that back.
 
-use super::change::LockedKey;
+use super::change::{LockedKey, retried};
 use super::error::ServiceError;
 use super::kms::Kms;
-use super::ports::{Change, Stored};
+use super::ports::{Change, Heartbeat, Stored};
 use super::request::RequestContext;
 use crate::domain::access::Permission;
 use crate::domain::error::StateError;
@@ -11,6 +11,10 @@ use crate::domain::id::KeyId;
 use crate::domain::key::{Key, Switch};
 use crate::domain::operation::{KeyView, Operation, OperationKind, Snapshot};
 use std::time::Duration;
+use tokio::time::timeout;
+
+/// How long a deletion at once waits for the end of the destruction, which readers of the database can put off.
+const DESTRUCTION_PATIENCE: Duration = Duration::from_secs(2);
 
 impl Kms {
     /// Requests the deletion of a key: it stops working now; its versions are destroyed after `wait`
@@ -59,28 +63,32 @@ impl Kms {
     /// [`ServiceError::State`] if the key is not pending deletion, is protected, or must wait; if destructions are held
     /// because the clock leapt, by which a wait cannot be judged; and those of the store.
     pub async fn delete_key_at_once(&self, ctx: &RequestContext, key_id: KeyId) -> Result<(), ServiceError> {
-        let deleted = self.on_key(ctx, Permission::DeleteKey, key_id, |_| async move {
-            let LockedKey { lock, key: Stored { value, row_seq }, primary } =
-                self.locked_key(ctx, Permission::DeleteKey, key_id).await?;
-            let now = self.clock.now();
-            let must_wait = !value.min_destruction_wait.is_zero();
-            let changed = value.deletion_hastened(now)?.deleted(now)?;
-            if must_wait && self.destructions_held().is_some() {
-                return Err(StateError::DestructionsHeld.into());
-            }
-            let view = Snapshot::Key(Box::new(KeyView { key: changed.clone(), primary }));
-            let record = self.operation_record(Some(ctx.caller.principal_id), key_id, OperationKind::DeleteKey, view);
-            let mut changes = self.deletion_changes(Stored { value: changed, row_seq }).await?;
-            changes.push(Change::InsertOperation(Box::new(record)));
-            self.commit_key(lock, key_id, None, changes).await
-        });
-        deleted.await?;
-        if let Err(error) = self.destroy_versions_for_good(key_id).await {
-            let cause = error.cause().unwrap_or_default();
-            tracing::warn!(key = %key_id, %error, cause, "the scheduler finishes the deletion of a key");
+        self.on_key(ctx, Permission::DeleteKey, key_id, |_| retried(move || self.delete_once(ctx, key_id))).await?;
+        let destroyed = timeout(DESTRUCTION_PATIENCE, self.destroy_versions_for_good(key_id)).await;
+        if !matches!(destroyed, Ok(Ok(()))) {
+            // Nobody can take it back any more: what is left is due at once, and each step of it is durable.
+            tracing::warn!(key = %key_id, "the scheduler finishes the deletion of a key");
             self.schedule_changed.notify_one();
         }
         Ok(())
+    }
+
+    /// With its aliases. One of them may be made to stand for another key at the same moment.
+    async fn delete_once(&self, ctx: &RequestContext, key_id: KeyId) -> Result<(), ServiceError> {
+        let LockedKey { lock, key: Stored { value, row_seq }, primary } =
+            self.locked_key(ctx, Permission::DeleteKey, key_id).await?;
+        let must_wait = !value.min_destruction_wait.is_zero();
+        // The wait is judged by the instant that the clock guard has looked at, not by a later look at the clock.
+        let Heartbeat { at: now, held, .. } = self.beat().await?;
+        let changed = value.deletion_hastened(now)?.deleted(now)?;
+        if must_wait && held.is_some() {
+            return Err(StateError::DestructionsHeld.into());
+        }
+        let view = Snapshot::Key(Box::new(KeyView { key: changed.clone(), primary }));
+        let record = self.operation_record(Some(ctx.caller.principal_id), key_id, OperationKind::DeleteKey, view);
+        let mut changes = self.deletion_changes(Stored { value: changed, row_seq }).await?;
+        changes.push(Change::InsertOperation(Box::new(record)));
+        self.commit_key(lock, key_id, None, changes).await
     }
 
     async fn change_deletion(

@@ -29,7 +29,27 @@ pub enum GeneratorChange {
     Delete,
 }
 
+/// A generator and how many tokens were issued under it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GeneratorView {
+    /// The generator.
+    pub generator: TokenGenerator,
+    /// How many tokens.
+    pub issued: u64,
+}
+
 impl Kms {
+    /// Whether a token that was made here is worth something as far as its key goes: the key has the generator. What the
+    /// token may do is decided later, with the key; this is for who must know before anything is done in the name of the
+    /// token's principal.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn has_generator_of(&self, token: &KeyToken) -> Result<bool, ServiceError> {
+        let entry = self.cache.key(token.key_id).await?;
+        Ok(entry.is_some_and(|entry| entry.attached().generator_id == Some(token.generator_id)))
+    }
+
     /// The key's generator of tokens, also a deleted one; `None` if it never had one.
     ///
     /// # Errors
@@ -38,10 +58,12 @@ impl Kms {
         &self,
         ctx: &RequestContext,
         key_id: KeyId,
-    ) -> Result<Option<TokenGenerator>, ServiceError> {
+    ) -> Result<Option<GeneratorView>, ServiceError> {
         self.on_key(ctx, Permission::ViewKey, key_id, |entry| async move {
             entry.key.require_live()?;
-            Ok(entry.key.token_generator)
+            let Some(generator) = entry.key.token_generator else { return Ok(None) };
+            let issued = self.store.tokens_issued(generator.id).await?;
+            Ok(Some(GeneratorView { generator, issued }))
         })
         .await
     }
@@ -49,7 +71,8 @@ impl Kms {
     /// Changes the key's generator of tokens. Who may say who uses the key may.
     ///
     /// # Errors
-    /// [`ServiceError::State`] unless the key is live, or to replace a generator, active and has one; and those of the store.
+    /// [`ServiceError::State`] unless the key is live, and to replace a generator, unless there is one; and those of the
+    /// store. A generator can be deleted while the key is pending deletion too.
     pub async fn change_token_generator(
         &self,
         ctx: &RequestContext,
@@ -59,17 +82,19 @@ impl Kms {
         self.on_key(ctx, Permission::SetBindings, key_id, |_| async move {
             let LockedKey { lock, key, primary } = self.locked_key(ctx, Permission::SetBindings, key_id).await?;
             let Stored { value, row_seq } = key;
+            if change != GeneratorChange::Delete {
+                value.require_live()?;
+            }
             let before = value.token_generator.filter(TokenGenerator::is_active);
-            let new = || Some(TokenGenerator::new(GeneratorId::from_bytes(self.ids.id()), self.clock.now()));
-            value.require_live()?;
+            let now = self.clock.now();
+            let new = TokenGenerator::new(GeneratorId::from_bytes(self.ids.id()), now);
             let after = match (change, before) {
                 (GeneratorChange::Create, Some(_)) | (GeneratorChange::Delete, None) => return Ok(()),
-                (GeneratorChange::Create, None) => new(),
-                (GeneratorChange::Delete, Some(generator)) => Some(generator.deleted(self.clock.now())?),
+                (GeneratorChange::Create, None) | (GeneratorChange::Replace, Some(_)) => new,
+                (GeneratorChange::Delete, Some(generator)) => generator.deleted(now)?,
                 (GeneratorChange::Replace, None) => return Err(StateError::NoTokenGenerator.into()),
-                (GeneratorChange::Replace, Some(_)) => value.require_active().map(|()| new())?,
             };
-            let changed = Stored { value: Key { token_generator: after, ..value }, row_seq };
+            let changed = Stored { value: Key { token_generator: Some(after), ..value }, row_seq };
             self.commit_key_change(ctx, lock, changed, primary, OperationKind::UpdateKey).await.map(drop)
         })
         .await
@@ -77,6 +102,9 @@ impl Kms {
 
     /// Issues tokens in the caller's name, which give no more than the caller has when they are used. They end with the
     /// credential of the caller, or with that of who issued the token by which the caller is known.
+    ///
+    /// The key's row is not changed and not locked: who may only view a key must not keep others from it. A generator that
+    /// is replaced meanwhile makes the tokens worth nothing, as it does those before.
     ///
     /// # Errors
     /// [`ServiceError::State`] unless the key is active and has a generator, and those of the store.
@@ -86,18 +114,14 @@ impl Kms {
         key_id: KeyId,
         orders: [TokenOrder; N],
     ) -> Result<[Zeroizing<String>; N], ServiceError> {
-        self.on_key(ctx, Permission::ViewKey, key_id, |_| async move {
-            let LockedKey { lock, key, .. } = self.locked_key(ctx, Permission::ViewKey, key_id).await?;
-            let Stored { value, row_seq } = key;
-            value.require_active()?;
-            let generator = value.token_generator.ok_or(StateError::NoTokenGenerator)?.having_issued(N as u64)?;
-            let changed = Stored { value: Key { token_generator: Some(generator), ..value }, row_seq };
-            self.commit_key(lock, key_id, None, vec![Change::UpdateKey(Box::new(changed))]).await?;
+        self.on_key(ctx, Permission::ViewKey, key_id, |entry| async move {
+            entry.key.require_active()?;
+            let generator_id = entry.attached().generator_id.ok_or(StateError::NoTokenGenerator)?;
+            self.store.commit(vec![Change::CountTokens(generator_id, N as u64)]).await?;
             let now = self.clock.now();
             Ok(orders.map(|(usage, period)| {
                 let end = period.map_or(Timestamp::LATEST_END, |period| now.plus(period).min(Timestamp::LATEST_END));
-                let token = KeyToken { usage, key_id, generator_id: generator.id };
-                self.directory.issue_key_token(&ctx.caller, token, end)
+                self.directory.issue_key_token(&ctx.caller, KeyToken { usage, key_id, generator_id }, end)
             }))
         })
         .await

@@ -1,6 +1,6 @@
 //! Using a key for several texts at once: all of them are answered, or none.
 //!
-//! A list is one request: it is decided once, counted once, and encrypted under one version.
+//! A list is one request: it is counted once, and encrypted under one version.
 
 use super::error::ServiceError;
 use super::kms::Kms;
@@ -36,6 +36,7 @@ impl Kms {
             entry.key.require_active()?;
             let mut encrypted = Vec::with_capacity(items.len());
             for plaintext in items {
+                self.require_still(ctx, Permission::Encrypt, key_id).await?;
                 encrypted.push(self.seal(&entry, &entry.primary, &context, plaintext).await?);
             }
             Ok(encrypted)
@@ -57,6 +58,7 @@ impl Kms {
             entry.key.require_active()?;
             let mut decrypted = Vec::with_capacity(items.len());
             for ciphertext in items {
+                self.require_still(ctx, Permission::Decrypt, key_id).await?;
                 decrypted.push(self.open(&entry, &context, &ciphertext).await?);
             }
             Ok(decrypted)
@@ -79,11 +81,25 @@ impl Kms {
             entry.key.require_active()?;
             let mut encrypted = Vec::with_capacity(items.len());
             for ciphertext in items {
+                self.require_still(ctx, Permission::Decrypt, key_id).await?;
+                self.require_still(ctx, Permission::Encrypt, key_id).await?;
                 let opened = self.open(&entry, &context, &ciphertext).await?;
                 encrypted.push(self.seal(&entry, &entry.primary, &context, opened.plaintext).await?);
             }
             Ok(encrypted)
         })
         .await
+    }
+
+    /// Decides again, from memory: a long list must not go on for long after a key was switched off, a role, credential or
+    /// token was taken, or an address list was changed.
+    async fn require_still(
+        &self,
+        ctx: &RequestContext,
+        permission: Permission,
+        key_id: KeyId,
+    ) -> Result<(), ServiceError> {
+        self.directory.require_in_force(&ctx.caller).await?;
+        Ok(self.permitted_key(ctx, permission, key_id).await?.key.require_active()?)
     }
 }

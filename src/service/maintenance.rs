@@ -56,9 +56,12 @@ impl Kms {
         let mut report = MaintenanceReport { held, ..MaintenanceReport::default() };
         report.more = due.rotations.len() >= full || due.destructions.len() >= full || due.deletions.len() >= full;
         self.rotate_due(&due, &mut report).await;
-        if report.held.is_none() {
-            self.destroy_due(&due, now, &mut report).await?;
-        }
+        // What has begun is finished also while destructions are held: it was decided before, and cannot be taken back.
+        let due = match report.held {
+            None => due,
+            Some(_) => Due { destructions: Vec::new(), deletions: Vec::new(), ..due },
+        };
+        self.destroy_due(&due, now, &mut report).await?;
         self.store.forget_requests(now).await?;
         if let Err(error) = self.flush_uses().await {
             // Keys come first: they do not wait for this, and it is tried again the next time.
@@ -236,9 +239,7 @@ impl Kms {
         let Stored { value, row_seq } = self.stored_version(key_id, version_id).await?;
         let changed = Stored { value: begin(value)?, row_seq };
         let changes = vec![Change::UpdateVersion(Box::new(changed), BlobUpdate::Overwrite)];
-        self.commit_key(lock, key_id, Some(version_id), changes).await?;
-        self.token.forget(version_id).await;
-        Ok(())
+        self.commit_key(lock, key_id, Some(version_id), changes).await
     }
 
     /// Empties the places where the database keeps copies of overwritten bytes. Until that succeeds, nothing

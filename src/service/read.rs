@@ -165,6 +165,34 @@ impl Kms {
         .await
     }
 
+    /// A key and its versions, oldest first, destroyed ones too; of more than `most` the newest.
+    ///
+    /// # Errors
+    /// [`ServiceError::NotFound`], and those of the store.
+    pub async fn key_with_versions(
+        &self,
+        ctx: &RequestContext,
+        key_id: KeyId,
+        most: usize,
+    ) -> Result<(KeyView, Vec<VersionView>), ServiceError> {
+        self.on_key(ctx, Permission::ViewKey, key_id, |entry| async move {
+            let (mut newest_first, mut after) = (Vec::new(), None);
+            loop {
+                let page = self.store.versions(key_id, after, MAX_VERSIONS).await?;
+                newest_first.extend(page.items.into_iter().map(|stored| stored.value));
+                after = page.next;
+                if after.is_none() || newest_first.len() >= most {
+                    break;
+                }
+            }
+            newest_first.truncate(most);
+            let view = |version: KeyVersion| VersionView { primary: version.id == entry.key.primary_version, version };
+            let versions = newest_first.into_iter().rev().map(view).collect();
+            Ok((KeyView { key: entry.key.clone(), primary: entry.primary.version.clone() }, versions))
+        })
+        .await
+    }
+
     /// Operations on a key, newest first.
     ///
     /// # Errors

@@ -32,7 +32,8 @@ impl Stale {
             | Change::InsertCounter(_)
             | Change::UpdateVersion(..)
             | Change::InsertOperation(_)
-            | Change::RememberRequest(_) => Vec::new(),
+            | Change::RememberRequest(_)
+            | Change::CountTokens(..) => Vec::new(),
         }
     }
 

@@ -39,9 +39,6 @@ impl Kms {
             let kind = OperationKind::SwitchVersion { version_id: id, switch };
             let changed = Stored { value: version.clone(), row_seq };
             self.commit_version_change(ctx, locked.lock, changed, primary, kind).await?;
-            if switch == Switch::Inactive {
-                self.token.forget(id).await;
-            }
             Ok(VersionView { version, primary })
         })
         .await

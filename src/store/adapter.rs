@@ -10,7 +10,7 @@ use super::writer::{Done, Job, Request, Writer};
 use super::{aliases, directory, due, reads};
 use crate::domain::access::{BindingSet, PrincipalKind};
 use crate::domain::alias::{Alias, AliasPlace};
-use crate::domain::id::{AccountId, CredentialId, FolderId, KeyId, MaterialId, OperationId, PrincipalId};
+use crate::domain::id::{AccountId, CredentialId, FolderId, GeneratorId, KeyId, MaterialId, OperationId, PrincipalId};
 use crate::domain::key::Key;
 use crate::domain::operation::{KeyView, Operation};
 use crate::domain::text::ShortName;
@@ -322,6 +322,10 @@ impl Store for SqliteStore {
 
     async fn material(&self, key: KeyId, version: MaterialId) -> Result<Option<StoredMaterial>, StoreError> {
         self.read(move |view| reads::material(view, key, version)).await
+    }
+
+    async fn tokens_issued(&self, generator: GeneratorId) -> Result<u64, StoreError> {
+        self.read(move |view| reads::tokens_issued(view, generator)).await
     }
 
     async fn material_numbered(&self, key: KeyId, number: u32) -> Result<Option<StoredMaterial>, StoreError> {

@@ -8,7 +8,7 @@ use super::table::{self, COUNTERS, KEYS, VERSIONS};
 use super::view::alarm;
 use super::{aliases, directory, reads};
 use crate::domain::access::{BindingSet, Grants, Permission, PrincipalKind, RoleSet};
-use crate::domain::id::{CredentialId, KeyId, MaterialId, PrincipalId};
+use crate::domain::id::{CredentialId, GeneratorId, KeyId, MaterialId, PrincipalId};
 use crate::domain::key::{Key, KeyState};
 use crate::domain::operation::Operation;
 use crate::domain::time::Timestamp;
@@ -61,6 +61,7 @@ fn apply_one(edit: &mut Edit<'_>, change: &Change) -> Result<(), StoreError> {
         Change::UpdateVersion(version, blob) => update_version(edit, &version.value, version.row_seq, *blob),
         Change::InsertOperation(operation) => insert_operation(edit, operation),
         Change::RememberRequest(request) => remember(edit, request),
+        Change::CountTokens(generator, more) => count_tokens(edit, *generator, *more),
     }
 }
 
@@ -124,6 +125,14 @@ fn permitted(set: &BindingSet, permission: Permission) -> Vec<(PrincipalKind, Pr
     let grants = Grants::of(set);
     let permits = |roles: RoleSet| roles.permitting(permission, false).is_some();
     grants.principals().filter(|(_, _, roles)| permits(*roles)).map(|(kind, id, _)| (kind, id)).collect()
+}
+
+/// Counts tokens that are being issued.
+fn count_tokens(edit: &Edit<'_>, generator: GeneratorId, more: u64) -> Result<(), StoreError> {
+    let statement = "INSERT INTO token_counts (generator_id, issued) VALUES (?1, ?2)
+        ON CONFLICT (generator_id) DO UPDATE SET issued = issued + excluded.issued";
+    edit.view.sql.execute(statement, &[Value::from(generator.as_bytes()), int(more)])?;
+    Ok(())
 }
 
 /// Writes down when credentials were last used.

@@ -7,7 +7,7 @@ use super::table::{self, KEYS, VERSIONS};
 use super::view::{View, alarm};
 use super::{directory, rows};
 use crate::domain::access::PrincipalKind;
-use crate::domain::id::{FolderId, KeyId, MaterialId, OperationId, PrincipalId};
+use crate::domain::id::{FolderId, GeneratorId, KeyId, MaterialId, OperationId, PrincipalId};
 use crate::domain::key::{Key, KeyState};
 use crate::domain::operation::{KeyView, Operation};
 use crate::domain::text::ShortName;
@@ -190,12 +190,26 @@ pub(super) const VERSION_ID_STATEMENT: &str = "SELECT id FROM versions WHERE key
 /// A version by its number, and its material. The number is looked up in an index; the row that it leads to is checked.
 pub(super) fn material_numbered(view: &View<'_>, key: KeyId, number: u32) -> Read<Option<StoredMaterial>> {
     let row = view.sql.query_one(VERSION_ID_STATEMENT, &[Value::from(key.as_bytes()), Value::from(number)])?;
-    let Some(row) = row else { return Ok(None) };
+    let Some(row) = row else {
+        // Numbers have no gaps and are never reused.
+        let newest = self::key(view, key)?.map_or(0, |key| key.value.latest_version_number);
+        let missing = || Err(alarm(&VERSIONS, &Value::from(key.as_bytes())));
+        return if (1..=newest).contains(&number) { missing() } else { Ok(None) };
+    };
     let id: [u8; 16] = Fields::new(VERSIONS.name, &row).bytes()?;
     match material(view, key, MaterialId::from_bytes(id))? {
         Some(found) if found.version.value.number == number => Ok(Some(found)),
         _ => Err(alarm(&VERSIONS, &Value::from(&id))),
     }
+}
+
+/// The statement of [`tokens_issued`].
+pub(super) const TOKENS_ISSUED_STATEMENT: &str = "SELECT issued FROM token_counts WHERE generator_id = ?1";
+
+/// How many tokens were issued under a generator.
+pub(super) fn tokens_issued(view: &View<'_>, generator: GeneratorId) -> Read<u64> {
+    let row = view.sql.query_one(TOKENS_ISSUED_STATEMENT, &[Value::from(generator.as_bytes())])?;
+    row.map_or(Ok(0), |row| Fields::new("token_counts", &row).number())
 }
 
 /// The statement of [`versions`]: key, number of the row before, limit.

@@ -11,7 +11,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-const NAMES: [&str; 11] = [
+const NAMES: [&str; 13] = [
     "AWS_ACCESS_KEY_ID",
     "AWS_ACCOUNT_ID",
     "AWS_DEFAULT_REGION",
@@ -23,6 +23,8 @@ const NAMES: [&str; 11] = [
     "CLAVIGER_FOLDER",
     "CLAVIGER_TLS_ENDPOINT",
     "CLAVIGER_TOKEN",
+    "NCP_ACCESS_KEY",
+    "NCP_SECRET_KEY",
 ];
 
 fn mode(path: &Path) -> u32 {

@@ -74,10 +74,8 @@ pub async fn change(call: &Call<'_>, mut input: Input) -> Result<Output, NcloudE
 
 /// The member `ipList`, which older pages of the cloud's documents spell `IpList`.
 fn given_addresses(input: &mut Input) -> Result<Vec<Ipv4Addr>, NcloudError> {
-    let texts = match input.list("ipList") {
-        Err(error) => input.list("IpList").map_err(|_| error)?,
-        texts => texts?,
-    };
+    let name = if input.has("IpList") && !input.has("ipList") { "IpList" } else { "ipList" };
+    let texts = input.list(name)?;
     let wrong = |_| NcloudError::invalid("ipList must hold IPv4 addresses, such as 192.0.2.1");
     texts.iter().map(|text| text.parse().map_err(wrong)).collect()
 }
@@ -90,6 +88,7 @@ mod tests {
     #[rstest]
     #[case(r#"{"ipList":["192.0.2.1","10.0.0.1"]}"#, 2)]
     #[case(r#"{"IpList":["192.0.2.1"]}"#, 1)]
+    #[case(r#"{"ipList":[],"IpList":["192.0.2.1"]}"#, 0)]
     #[case(r#"{"ipList":[]}"#, 0)]
     #[case(r#"{"ipList":"192.0.2.1"}"#, 0)]
     #[case(r#"{"ipList":["192.0.2.0/24"]}"#, 0)]

@@ -3,7 +3,7 @@
 use super::error::NcloudError;
 use super::input::Input;
 use super::output::Output;
-use super::route::{Api, Operation, Route, Target};
+use super::route::{Api, Operation, Route};
 use super::{addresses, crypto, keys, rotation, tokens, versions};
 use crate::domain::id::KeyId;
 use crate::service::Kms;
@@ -32,10 +32,7 @@ impl Call<'_> {
     /// # Errors
     /// NOT_FOUND for what is no tag.
     pub fn key(&self) -> Result<KeyId, NcloudError> {
-        match self.route.key {
-            Some(Target::Key(key_id)) => Ok(key_id),
-            Some(Target::Nobody) | None => Err(NcloudError::no_key()),
-        }
+        self.route.key_id().ok_or_else(NcloudError::no_key)
     }
 
     /// An answer.

@@ -65,7 +65,8 @@ async fn answer(deps: &NcloudDeps, request: Request, notes: Option<&RequestNotes
     if let Some(notes) = notes {
         notes.operation("ncloud", route.as_ref().map_or("unknown", |route| route.operation.name()));
     }
-    let identified = deps.requests.identify(&head).await?;
+    let key_id = route.as_ref().ok().and_then(Route::key_id);
+    let identified = deps.requests.identify(&head, key_id).await?;
     if let Some(notes) = notes {
         notes.principal(identified.caller.principal_id);
     }

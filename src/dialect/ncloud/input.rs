@@ -82,6 +82,12 @@ impl Input {
         Some(self.0.swap_remove(at).1).filter(|item| !matches!(item, Item::Null))
     }
 
+    /// Whether a member was sent (`null` is not).
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|(known, item)| known == name && !matches!(item, Item::Null))
+    }
+
     /// A text that may be absent.
     ///
     /// # Errors

@@ -224,6 +224,17 @@ impl Route {
     }
 }
 
+impl Route {
+    /// The key that the path names, if a key can have the name.
+    #[must_use]
+    pub const fn key_id(&self) -> Option<KeyId> {
+        match self.key {
+            Some(Target::Key(key_id)) => Some(key_id),
+            Some(Target::Nobody) | None => None,
+        }
+    }
+}
+
 impl Target {
     fn of(tag: &str) -> Self {
         KeyId::from_tag(tag).map_or(Self::Nobody, Self::Key)

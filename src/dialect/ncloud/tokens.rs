@@ -47,13 +47,15 @@ struct Generator {
 /// NOT_FOUND, UNPROCESSABLE_ENTITY.
 pub async fn generator(call: &Call<'_>) -> Result<Output, NcloudError> {
     let generator = call.kms.token_generator(&call.ctx, call.key()?).await?;
+    let issued_token_count = generator.map_or(0, |view| view.issued);
+    let generator = generator.map(|view| view.generator);
     let active = generator.as_ref().is_some_and(TokenGenerator::is_active);
     call.answer(&Generator {
         token_generator_id: generator.map(|generator| generator.id.to_string()),
         status: if active { "ACTIVE" } else { "INACTIVE" },
         enabled_date: generator.map(|generator| millis(generator.enabled_at)),
         disabled_date: generator.and_then(|generator| generator.disabled_at).map(millis),
-        issued_token_count: generator.map_or(0, |generator| generator.issued),
+        issued_token_count,
     })
 }
 

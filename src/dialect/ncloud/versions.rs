@@ -9,10 +9,8 @@ use crate::domain::key::Switch;
 use crate::domain::operation::VersionView;
 use serde::Serialize;
 
-/// Versions that are read at once.
-const PAGE: u32 = 1000;
 /// Most versions of one answer: the API has no pages for them. Older ones are left out.
-const MAX_LISTED: u32 = 10_000;
+const MAX_LISTED: usize = 10_000;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -48,17 +46,8 @@ impl Entry {
 /// # Errors
 /// NOT_FOUND.
 pub async fn list(call: &Call<'_>) -> Result<Output, NcloudError> {
-    let view = call.kms.key(&call.ctx, call.key()?).await?;
-    let mut after = view.key.latest_version_number.saturating_sub(MAX_LISTED);
-    let mut version_list = Vec::new();
-    loop {
-        let page = call.kms.versions_by_age(&call.ctx, view.key.id, after, PAGE).await?;
-        version_list.extend(page.items.iter().map(Entry::of));
-        match page.next {
-            Some(next) => after = u32::try_from(next.at).unwrap_or(u32::MAX),
-            None => break,
-        }
-    }
+    let (view, versions) = call.kms.key_with_versions(&call.ctx, call.key()?, MAX_LISTED).await?;
+    let version_list = versions.iter().map(Entry::of).collect();
     call.answer(&Versions { key_tag: view.key.key_tag, current_version: view.primary.number, version_list })
 }
 

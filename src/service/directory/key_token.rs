@@ -13,7 +13,8 @@ use zeroize::Zeroizing;
 pub type ByKeyToken = (Caller, KeyToken);
 
 impl Directory {
-    /// Who presents this token of a key.
+    /// Who presents this token of a key. Whoever has found that the key has its generator calls
+    /// [`accepted_token_of`](Self::accepted_token_of).
     ///
     /// # Errors
     /// The store's.
@@ -21,7 +22,7 @@ impl Directory {
         let Some(claim) = self.key_tokens.read(text) else { return Ok(Recognised::Refused(None)) };
         let parent = self.find(CredentialLookup::Id(claim.parent)).await?;
         Ok(match parent.keep(|_| self.has_not_ended(&claim)) {
-            Recognised::InForce(entry) => Recognised::InForce((self.used(&entry), claim.token)),
+            Recognised::InForce(entry) => Recognised::InForce((entry.caller.clone(), claim.token)),
             Recognised::Refused(principal) => Recognised::Refused(principal),
         })
     }
@@ -31,7 +32,14 @@ impl Directory {
     pub fn remembered_by_key_token(&self, text: &str) -> Option<ByKeyToken> {
         let claim = self.key_tokens.read(text).filter(|claim| self.has_not_ended(claim))?;
         let entry = self.remembered(&CredentialLookup::Id(claim.parent))?;
-        Some((self.used(&entry), claim.token))
+        Some((entry.caller.clone(), claim.token))
+    }
+
+    /// Takes note that a request was made with a token of this caller.
+    pub fn accepted_token_of(&self, caller: &Caller) {
+        if let Some(entry) = self.remembered(&CredentialLookup::Id(caller.credential_id)) {
+            self.note_use(&entry);
+        }
     }
 
     /// A token that acts for the caller until then, and no longer than the caller's credential is in force.

@@ -8,7 +8,7 @@ use super::BootInstant;
 use super::token::{SealedMaterial, TokenBinding};
 use crate::domain::access::{BindingSet, PrincipalKind};
 use crate::domain::alias::{Alias, AliasPlace};
-use crate::domain::id::{AccountId, CredentialId, FolderId, KeyId, MaterialId, OperationId, PrincipalId};
+use crate::domain::id::{AccountId, CredentialId, FolderId, GeneratorId, KeyId, MaterialId, OperationId, PrincipalId};
 use crate::domain::key::Key;
 use crate::domain::operation::{KeyView, Operation};
 use crate::domain::text::ShortName;
@@ -291,6 +291,8 @@ pub enum Change {
     InsertOperation(Box<Operation>),
     /// A remembered create request.
     RememberRequest(RememberedRequest),
+    /// So many more tokens were issued under a generator.
+    CountTokens(GeneratorId, u64),
 }
 
 /// Invocations that may be made without asking again.
@@ -417,9 +419,11 @@ pub trait Store: Send + Sync {
         after: Option<Cursor>,
         limit: u32,
     ) -> Result<Page<Alias>, StoreError>;
+    /// How many tokens were issued under a generator.
+    async fn tokens_issued(&self, generator: GeneratorId) -> Result<u64, StoreError>;
     /// A version of a key with its material.
     async fn material(&self, key: KeyId, version: MaterialId) -> Result<Option<StoredMaterial>, StoreError>;
-    /// The version of a key with this number, with its material.
+    /// The version of a key with this number, with its material. One that the key has had and that is not there is an alarm.
     async fn material_numbered(&self, key: KeyId, number: u32) -> Result<Option<StoredMaterial>, StoreError>;
     /// Versions of a key, newest first.
     async fn versions(

@@ -4,3 +4,10 @@ ALTER TABLE keys ADD COLUMN convergent INTEGER;
 ALTER TABLE keys ADD COLUMN addresses TEXT;
 ALTER TABLE keys ADD COLUMN token_generator TEXT;
 ALTER TABLE versions ADD COLUMN state_changed_at INTEGER;
+
+-- How many tokens were issued under a generator. Shown, not trusted: no MAC. It is not in the key's row, so that issuing
+-- tokens keeps nobody from the key.
+CREATE TABLE token_counts (
+    generator_id BLOB    NOT NULL PRIMARY KEY,
+    issued       INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;

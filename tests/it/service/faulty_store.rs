@@ -5,7 +5,9 @@
 use async_trait::async_trait;
 use claviger::domain::access::{BindingSet, PrincipalKind};
 use claviger::domain::alias::{Alias, AliasPlace};
-use claviger::domain::id::{AccountId, CredentialId, FolderId, KeyId, MaterialId, OperationId, PrincipalId};
+use claviger::domain::id::{
+    AccountId, CredentialId, FolderId, GeneratorId, KeyId, MaterialId, OperationId, PrincipalId,
+};
 use claviger::domain::key::Key;
 use claviger::domain::operation::{KeyView, Operation};
 use claviger::domain::text::ShortName;
@@ -239,6 +241,7 @@ pass! {
     read keys_at(folder: FolderId, filter: KeyFilter, skip: u64, limit: u32) -> NumberedPage<KeyView>;
     read key_named(folder: FolderId, name: ShortName) -> Option<KeyId>;
     read material(key: KeyId, version: MaterialId) -> Option<StoredMaterial>;
+    read tokens_issued(generator: GeneratorId) -> u64;
     read material_numbered(key: KeyId, number: u32) -> Option<StoredMaterial>;
     read versions(key: KeyId, after: Option<Cursor>, limit: u32) -> Page<Stored<KeyVersion>>;
     read operation(id: OperationId) -> Option<Operation>;

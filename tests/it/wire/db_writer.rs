@@ -141,7 +141,8 @@ fn keep(database: &Connection, table: &'static str, id: &str) -> OldRow {
     };
     let mut rows = read(&format!("SELECT * FROM {table} WHERE id = ?1"), &[Value::Blob(database::bytes(id))]);
     let columns = rows.remove(0);
-    let mac = columns.last().unwrap().clone();
+    let mac = read(&format!("SELECT row_mac FROM {table} WHERE id = ?1"), &[Value::Blob(database::bytes(id))]);
+    let mac = mac[0][0].clone();
     let heads = read("SELECT id, row_seq, row_mac FROM row_heads WHERE row_mac = ?1", &[mac]);
     assert_eq!(heads.len(), 1, "the row has one entry in the state tree");
     OldRow { table, columns, heads }

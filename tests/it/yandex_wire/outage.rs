@@ -12,7 +12,9 @@ use claviger::domain::access::{BindingSet, Caller, PrincipalKind};
 use claviger::domain::algorithm::Algorithm;
 use claviger::domain::alias::{Alias, AliasPlace};
 use claviger::domain::envelope::Suite;
-use claviger::domain::id::{AccountId, CredentialId, FolderId, KeyId, MaterialId, OperationId, PrincipalId};
+use claviger::domain::id::{
+    AccountId, CredentialId, FolderId, GeneratorId, KeyId, MaterialId, OperationId, PrincipalId,
+};
 use claviger::domain::key::Key;
 use claviger::domain::key_pair::KeyPairSpec;
 use claviger::domain::operation::{KeyView, Operation};
@@ -368,6 +370,9 @@ impl Store for Down {
         down()
     }
     async fn key_named(&self, _: FolderId, _: ShortName) -> Result<Option<KeyId>, StoreError> {
+        down()
+    }
+    async fn tokens_issued(&self, _: GeneratorId) -> Result<u64, StoreError> {
         down()
     }
     async fn material_numbered(&self, _: KeyId, _: u32) -> Result<Option<StoredMaterial>, StoreError> {
