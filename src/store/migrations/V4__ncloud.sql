@@ -4,3 +4,9 @@ ALTER TABLE keys ADD COLUMN convergent INTEGER;
 ALTER TABLE keys ADD COLUMN addresses TEXT;
 ALTER TABLE keys ADD COLUMN token_generator TEXT;
 ALTER TABLE versions ADD COLUMN state_changed_at INTEGER;
+
+-- With the state, which their condition only bounds: keys are counted, and passed over, without a look at their rows.
+DROP INDEX keys_shown;
+DROP INDEX keys_shown_in_region;
+CREATE INDEX keys_shown ON keys (folder_id, created_at, id, state) WHERE state <> 'deleted';
+CREATE INDEX keys_shown_in_region ON keys (folder_id, region, created_at, id, state) WHERE state <> 'deleted';
