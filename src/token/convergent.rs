@@ -190,7 +190,7 @@ mod tests {
         for iv in [&iv[..31], &[], &[iv.as_slice(), &[0]].concat()] {
             assert_eq!(key().open(iv, b"aad", ciphertext.clone()).unwrap_err(), TokenError::NotAuthentic);
         }
-        assert_eq!(key().open(&iv, b"aae", ciphertext.clone()).unwrap_err(), TokenError::NotAuthentic);
+        assert_eq!(key().open(&iv, b"aae", ciphertext).unwrap_err(), TokenError::NotAuthentic);
         assert_eq!(key().open(&iv, b"aad", Vec::new()).unwrap_err(), TokenError::NotAuthentic);
     }
 

@@ -261,7 +261,7 @@ impl HsmToken {
         if let Some(key) = self.core.software.hit(material.id) {
             return Ok(key);
         }
-        let load = || async { SoftwareKey::new(material.algorithm, &*self.key_bytes(material).await?) };
+        let load = || async { SoftwareKey::new(material.algorithm, &self.key_bytes(material).await?) };
         self.core.software.load(material.id, load).await
     }
 
@@ -270,7 +270,7 @@ impl HsmToken {
         if let Some(key) = self.core.convergent.hit(material.id) {
             return Ok(key);
         }
-        let load = || async { ConvergentKey::new(&*self.key_bytes(material).await?) };
+        let load = || async { ConvergentKey::new(&self.key_bytes(material).await?) };
         self.core.convergent.load(material.id, load).await
     }
 
