@@ -1,9 +1,9 @@
 //! Deleting a key, and taking that back.
 
-use super::change::LockedKey;
+use super::change::{LockedKey, retried};
 use super::error::ServiceError;
 use super::kms::Kms;
-use super::ports::{Change, Stored};
+use super::ports::{Change, Heartbeat, Stored};
 use super::request::RequestContext;
 use crate::domain::access::Permission;
 use crate::domain::error::StateError;
@@ -59,28 +59,38 @@ impl Kms {
     /// [`ServiceError::State`] if the key is not pending deletion, is protected, or must wait; if destructions are held
     /// because the clock leapt, by which a wait cannot be judged; and those of the store.
     pub async fn delete_key_at_once(&self, ctx: &RequestContext, key_id: KeyId) -> Result<(), ServiceError> {
-        let deleted = self.on_key(ctx, Permission::DeleteKey, key_id, |_| async move {
-            let LockedKey { lock, key: Stored { value, row_seq }, primary } =
-                self.locked_key(ctx, Permission::DeleteKey, key_id).await?;
-            let now = self.clock.now();
-            let must_wait = !value.min_destruction_wait.is_zero();
-            let changed = value.deletion_hastened(now)?.deleted(now)?;
-            if must_wait && self.destructions_held().is_some() {
-                return Err(StateError::DestructionsHeld.into());
-            }
-            let view = Snapshot::Key(Box::new(KeyView { key: changed.clone(), primary }));
-            let record = self.operation_record(Some(ctx.caller.principal_id), key_id, OperationKind::DeleteKey, view);
-            let mut changes = self.deletion_changes(Stored { value: changed, row_seq }).await?;
-            changes.push(Change::InsertOperation(Box::new(record)));
-            self.commit_key(lock, key_id, None, changes).await
-        });
-        deleted.await?;
+        // One of its aliases may be made to stand for another key at the same moment.
+        let delete = |_| retried(|| self.end_wait(ctx, key_id));
+        self.on_key(ctx, Permission::DeleteKey, key_id, delete).await?;
         if let Err(error) = self.destroy_versions_for_good(key_id).await {
             let cause = error.cause().unwrap_or_default();
             tracing::warn!(key = %key_id, %error, cause, "the scheduler finishes the deletion of a key");
             self.schedule_changed.notify_one();
         }
         Ok(())
+    }
+
+    /// Makes a requested deletion final, where the key's shortest wait is over.
+    async fn end_wait(&self, ctx: &RequestContext, key_id: KeyId) -> Result<(), ServiceError> {
+        let LockedKey { lock, key: Stored { value, row_seq }, primary } =
+            self.locked_key(ctx, Permission::DeleteKey, key_id).await?;
+        let now = if value.min_destruction_wait.is_zero() {
+            self.clock.now()
+        } else {
+            // A wait is judged by an instant that the clock guard has looked at: the clock may have leapt since it did last.
+            let Heartbeat { at, held, .. } = self.beat().await?;
+            if held.is_some() {
+                value.deletion_hastened(at)?;
+                return Err(StateError::DestructionsHeld.into());
+            }
+            at
+        };
+        let changed = value.deletion_hastened(now)?.deleted(now)?;
+        let view = Snapshot::Key(Box::new(KeyView { key: changed.clone(), primary }));
+        let record = self.operation_record(Some(ctx.caller.principal_id), key_id, OperationKind::DeleteKey, view);
+        let mut changes = self.deletion_changes(Stored { value: changed, row_seq }).await?;
+        changes.push(Change::InsertOperation(Box::new(record)));
+        self.commit_key(lock, key_id, None, changes).await
     }
 
     async fn change_deletion(
