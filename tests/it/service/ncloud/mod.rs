@@ -137,6 +137,6 @@ pub fn assert_state<T: std::fmt::Debug>(
     result: Result<T, ServiceError>,
     expected: claviger::domain::error::StateError,
 ) {
-    let refused = result.unwrap_err();
-    assert!(matches!(&refused, ServiceError::State(state) if *state == expected), "{refused:?} is not {expected:?}");
+    let expected = ServiceError::from(expected);
+    assert_eq!(format!("{:?}", result.unwrap_err()), format!("{expected:?}"));
 }
