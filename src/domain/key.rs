@@ -366,3 +366,6 @@ pub fn check_tags(tags: &BTreeMap<String, String>) -> Result<(), ValueError> {
 pub fn check_convergent(convergent: bool, algorithm: Algorithm) -> Result<(), StateError> {
     if convergent && algorithm != Algorithm::Aes256 { Err(StateError::KeyIsConvergent) } else { Ok(()) }
 }
+
+#[cfg(test)]
+mod tests;

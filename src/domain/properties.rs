@@ -7,6 +7,7 @@ use super::envelope::{Envelope, Header, Suite, TAG_BYTES};
 use super::error::StateError;
 use super::id::{AccountId, FolderId, KeyId, MaterialId};
 use super::key::{Key, KeyState, Switch};
+use super::numbered::Numbered;
 use super::schedule::RotationSchedule;
 use super::text::{Description, Labels, Name};
 use super::time::{MAX_PERIOD, Timestamp};
@@ -15,13 +16,13 @@ use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-const DAY: Duration = Duration::from_secs(86_400);
+pub(super) const DAY: Duration = Duration::from_secs(86_400);
 
-fn start() -> Timestamp {
+pub(super) fn start() -> Timestamp {
     Timestamp::from_micros(1_800_000_000_000_000)
 }
 
-fn version(number: u32, created_at: Timestamp) -> KeyVersion {
+pub(super) fn version(number: u32, created_at: Timestamp) -> KeyVersion {
     KeyVersion {
         id: MaterialId::from_bytes([u8::try_from(number % 250).unwrap(); 16]),
         key_id: KeyId::from_bytes([1; 16]),
@@ -36,7 +37,7 @@ fn version(number: u32, created_at: Timestamp) -> KeyVersion {
     }
 }
 
-fn key(rotation: Option<RotationSchedule>) -> Key {
+pub(super) fn key(rotation: Option<RotationSchedule>) -> Key {
     let first = version(1, start());
     Key {
         id: first.key_id,
@@ -71,7 +72,7 @@ enum Step {
     Begin,
     BeginWithKey,
     End,
-    Disable { primary: bool },
+    Disable { primary: bool, newest: bool },
     Enable,
 }
 
@@ -82,7 +83,7 @@ fn steps() -> impl Strategy<Value = Vec<(Step, u64)>> {
         Just(Step::Begin),
         Just(Step::BeginWithKey),
         Just(Step::End),
-        any::<bool>().prop_map(|primary| Step::Disable { primary }),
+        any::<(bool, bool)>().prop_map(|(primary, newest)| Step::Disable { primary, newest }),
         Just(Step::Enable),
     ];
     prop::collection::vec((step, 0u64..500), 1..40)
@@ -97,7 +98,7 @@ fn apply(step: Step, version: KeyVersion, now: Timestamp) -> Option<KeyVersion> 
         Step::Begin => version.begin_destruction(now).ok(),
         Step::BeginWithKey => version.begin_destruction_with_key(now).ok(),
         Step::End => version.end_destruction(now).ok(),
-        Step::Disable { primary } => version.disable(primary, primary, now).ok(),
+        Step::Disable { primary, newest } => version.disable(primary, newest, now).ok(),
         Step::Enable => version.enable(now).ok(),
     }
 }
@@ -128,6 +129,11 @@ proptest! {
                 {
                     prop_assert!(destroy_at >= now.plus(DAY), "the floor of one day holds");
                 }
+                if let Step::Disable { primary, newest } = step {
+                    prop_assert!(!primary && !newest);
+                }
+                let since = if after.state == before.state { before.state_since() } else { now };
+                prop_assert_eq!(after.state_since(), since, "{:?} became {:?}", before, after);
                 if matches!(after.state, VersionState::Destroyed { .. }) {
                     let came_from = matches!(before.state, VersionState::Destroying { .. });
                     prop_assert!(came_from, "destroyed only through destroying");
@@ -226,7 +232,7 @@ proptest! {
 
     #[test]
     fn envelopes_round_trip(
-        suite in 1u8..=5, key in any::<[u8; 16]>(), material in any::<[u8; 16]>(),
+        suite in 1u8..=6, key in any::<[u8; 16]>(), material in any::<[u8; 16]>(),
         iv in prop::collection::vec(any::<u8>(), 1..=64), sealed in prop::collection::vec(any::<u8>(), TAG_BYTES..300),
     ) {
         let header = Header {
@@ -236,6 +242,31 @@ proptest! {
         };
         let envelope = Envelope { header, iv, sealed };
         prop_assert_eq!(Envelope::parse(&envelope.to_bytes()).unwrap(), envelope);
+    }
+
+    #[test]
+    fn numbered_texts_round_trip_and_the_envelope_is_rebuilt_from_them(
+        suite in 1u8..=6, number in 1u32.., sealed in prop::collection::vec(any::<u8>(), TAG_BYTES..300), iv in any::<u8>(),
+    ) {
+        let suite = Suite::from_code(suite).unwrap();
+        let header = Header { suite, key_id: KeyId::from_bytes([7; 16]), material_id: MaterialId::from_bytes([9; 16]) };
+        let envelope = Envelope { header, iv: vec![iv; suite.iv_bytes()], sealed };
+        let parsed = Numbered::parse(Numbered::text(number, &envelope.to_bytes()).as_bytes()).unwrap();
+        prop_assert_eq!(parsed.number, number);
+        prop_assert_eq!(Envelope::under(header, &parsed.body).unwrap(), envelope);
+    }
+
+    #[test]
+    fn parsing_any_text_never_panics_and_there_is_one_text_of_each_ciphertext(
+        number in "[0-9+ ]{0,12}", body in "[A-Za-z0-9+/=]{0,60}",
+    ) {
+        let text = format!("ncpkms:v{number}:{body}");
+        prop_assert!(Numbered::is_meant(text.as_bytes()));
+        if let Ok(Numbered { number, body }) = Numbered::parse(text.as_bytes()) {
+            // The header is not part of the text.
+            let under_any_header = [vec![0; 35], body].concat();
+            prop_assert_eq!(Numbered::text(number, &under_any_header), text);
+        }
     }
 
     #[test]

@@ -85,3 +85,6 @@ impl RotationSchedule {
         matches!(self.owner, Dialect::Ncloud)
     }
 }
+
+#[cfg(test)]
+mod tests;

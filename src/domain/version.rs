@@ -232,3 +232,6 @@ pub enum ScheduleError {
     #[error(transparent)]
     Value(#[from] ValueError),
 }
+
+#[cfg(test)]
+mod tests;

@@ -38,8 +38,10 @@ impl Kms {
             return Ok(operation);
         }
         match self.create(ctx, request).await {
-            // The same request was answered on another connection meanwhile.
-            Err(ServiceError::Conflict) => self.remembered(ctx, &idempotency).await?.ok_or(ServiceError::Conflict),
+            // The same request was answered on another connection meanwhile, and gave its key the name.
+            Err(error @ (ServiceError::Conflict | ServiceError::Exists(_))) => {
+                self.remembered(ctx, &idempotency).await?.ok_or(error)
+            }
             other => other,
         }
     }

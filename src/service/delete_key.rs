@@ -63,27 +63,35 @@ impl Kms {
     /// [`ServiceError::State`] if the key is not pending deletion, is protected, or must wait; if destructions are held
     /// because the clock leapt, by which a wait cannot be judged; and those of the store.
     pub async fn delete_key_at_once(&self, ctx: &RequestContext, key_id: KeyId) -> Result<(), ServiceError> {
-        self.on_key(ctx, Permission::DeleteKey, key_id, |_| retried(move || self.delete_once(ctx, key_id))).await?;
-        let destroyed = timeout(DESTRUCTION_PATIENCE, self.destroy_versions_for_good(key_id)).await;
-        if !matches!(destroyed, Ok(Ok(()))) {
-            // Nobody can take it back any more: what is left is due at once, and each step of it is durable.
-            tracing::warn!(key = %key_id, "the scheduler finishes the deletion of a key");
-            self.schedule_changed.notify_one();
-        }
+        // One of its aliases may be made to stand for another key at the same moment.
+        self.on_key(ctx, Permission::DeleteKey, key_id, |_| retried(|| self.end_wait(ctx, key_id))).await?;
+        // Nobody can take it back any more: what is left is due at once, and each step of it is durable.
+        let left = match timeout(DESTRUCTION_PATIENCE, self.destroy_versions_for_good(key_id)).await {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(error)) => error.cause().unwrap_or_default().to_owned(),
+            Err(_) => "it takes long".to_owned(),
+        };
+        tracing::warn!(key = %key_id, cause = left, "the scheduler finishes the deletion of a key");
+        self.schedule_changed.notify_one();
         Ok(())
     }
 
-    /// With its aliases. One of them may be made to stand for another key at the same moment.
-    async fn delete_once(&self, ctx: &RequestContext, key_id: KeyId) -> Result<(), ServiceError> {
+    /// Makes a requested deletion final, where the key's shortest wait is over.
+    async fn end_wait(&self, ctx: &RequestContext, key_id: KeyId) -> Result<(), ServiceError> {
         let LockedKey { lock, key: Stored { value, row_seq }, primary } =
             self.locked_key(ctx, Permission::DeleteKey, key_id).await?;
-        let must_wait = !value.min_destruction_wait.is_zero();
-        // The wait is judged by the instant that the clock guard has looked at, not by a later look at the clock.
-        let Heartbeat { at: now, held, .. } = self.beat().await?;
+        let now = if value.min_destruction_wait.is_zero() {
+            self.clock.now()
+        } else {
+            // A wait is judged by an instant that the clock guard has looked at: the clock may have leapt since it did last.
+            let Heartbeat { at, held, .. } = self.beat().await?;
+            if held.is_some() {
+                value.deletion_hastened(at)?;
+                return Err(StateError::DestructionsHeld.into());
+            }
+            at
+        };
         let changed = value.deletion_hastened(now)?.deleted(now)?;
-        if must_wait && held.is_some() {
-            return Err(StateError::DestructionsHeld.into());
-        }
         let view = Snapshot::Key(Box::new(KeyView { key: changed.clone(), primary }));
         let record = self.operation_record(Some(ctx.caller.principal_id), key_id, OperationKind::DeleteKey, view);
         let mut changes = self.deletion_changes(Stored { value: changed, row_seq }).await?;

@@ -208,6 +208,10 @@ impl Kms {
         permission: Permission,
         key_id: KeyId,
     ) -> Result<Arc<KeyEntry>, ServiceError> {
+        if ctx.origin.key_token.is_some_and(|token| token.key_id != key_id) {
+            // Before anybody looks: a token of one key is no way to find out which others there are.
+            return Err(ServiceError::Unauthenticated);
+        }
         let may = async |entry: &KeyEntry| match self.require_on_key(ctx, permission, &entry.key, &entry.grants).await {
             Ok(()) => Ok(true),
             Err(ServiceError::NotFound { .. }) => Ok(false),

@@ -31,3 +31,6 @@ impl KeyToken {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

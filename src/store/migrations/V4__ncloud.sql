@@ -11,3 +11,9 @@ CREATE TABLE token_counts (
     generator_id BLOB    NOT NULL PRIMARY KEY,
     issued       INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- With the state, which their condition only bounds: keys are counted, and passed over, without a look at their rows.
+DROP INDEX keys_shown;
+DROP INDEX keys_shown_in_region;
+CREATE INDEX keys_shown ON keys (folder_id, created_at, id, state) WHERE state <> 'deleted';
+CREATE INDEX keys_shown_in_region ON keys (folder_id, region, created_at, id, state) WHERE state <> 'deleted';

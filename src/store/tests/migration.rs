@@ -18,8 +18,8 @@ use std::path::Path;
 use tempfile::TempDir;
 use zeroize::Zeroizing;
 
-const ROW_KEY: [u8; 32] = [1; 32];
-const FOLDER: [u8; 16] = [3; 16];
+pub(super) const ROW_KEY: [u8; 32] = [1; 32];
+pub(super) const FOLDER: [u8; 16] = [3; 16];
 const PRINCIPAL: [u8; 16] = [2; 16];
 const CREDENTIAL: [u8; 16] = [5; 16];
 const TOKEN: [u8; 32] = [6; 32];
@@ -55,14 +55,26 @@ fn credential_columns() -> Row {
 }
 
 /// A writer of the first schema.
-struct First {
+pub(super) struct First {
     sql: Sqlite,
     keys: SealKeys,
     heads: BTreeMap<u16, Bucket>,
 }
 
 impl First {
-    fn add(&mut self, table: &Table, columns: Row) {
+    /// A new database.
+    pub(super) fn new(path: &Path) -> Self {
+        let mut sql = Sqlite::writer(path).unwrap();
+        sql.migrate_to(1);
+        Self { sql, keys: SealKeys::new(&ROW_KEY), heads: BTreeMap::new() }
+    }
+
+    /// Rows without a MAC of their own.
+    pub(super) fn execute(&self, sql: &str, params: &[Value]) {
+        self.sql.execute(sql, params).unwrap();
+    }
+
+    pub(super) fn add(&mut self, table: &Table, columns: Row) {
         let row_mac = self.keys.row_mac(table, 1, &columns);
         let id = head_id(table.name, &columns[0]);
         let mut params = columns;
@@ -74,7 +86,7 @@ impl First {
         self.heads.entry(bucket_of(id)).or_default().insert(id, head);
     }
 
-    fn finish(self) {
+    pub(super) fn finish(self) {
         let mut tree = Tree::empty();
         for (bucket, heads) in &self.heads {
             tree.set(*bucket, self.keys.leaf(*bucket, heads));
@@ -88,9 +100,7 @@ impl First {
 
 /// A database of the first schema with a folder, its administrator, his token and his role.
 fn first(path: &Path) {
-    let mut sql = Sqlite::writer(path).unwrap();
-    sql.migrate_to(1);
-    let mut first = First { sql, keys: SealKeys::new(&ROW_KEY), heads: BTreeMap::new() };
+    let mut first = First::new(path);
     first.add(&FOLDERS, vec![Value::from(&FOLDER), Value::Int(9), Value::from("default"), Value::Int(1)]);
     first.add(&first_principals(), principal_columns());
     first.add(&first_credentials(), credential_columns());
@@ -118,7 +128,7 @@ fn second(path: &Path) {
     }
 }
 
-fn open(dir: &TempDir) -> SqliteStore {
+pub(super) fn open(dir: &TempDir) -> SqliteStore {
     SqliteStore::open(dir.path().join("db")).unwrap().unlock(Zeroizing::new(ROW_KEY)).unwrap()
 }
 

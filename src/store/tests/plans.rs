@@ -30,15 +30,16 @@ fn seeded(dir: &tempfile::TempDir) -> Sqlite {
         ),
         "INSERT INTO materials VALUES (1, zeroblob(40))".to_owned(),
         format!(
-            "{numbers} INSERT INTO keys SELECT CAST(format('%016d', i) AS BLOB), zeroblob(16), 'yandex', i, NULL, iif(i % 4, 'r', 's'), 'n', 'd',
+            "{numbers} INSERT INTO keys SELECT CAST(format('%016d', i) AS BLOB), zeroblob(16), 'yandex', i, iif(i % 3, 'n' || i, NULL), iif(i % 4, 'r', 's'), 'n', 'd',
             '{{}}',
             '{{}}', 4, iif(i % 1000 = 1, 'pending_deletion', 'live'), 'active', iif(i % 1000 = 1, i + 5000, NULL), NULL,
-            zeroblob(16), 2, i, i, 60, i, 'yandex', iif(i % 1000 = 0, i + 5000, NULL), 0, 0, 1, zeroblob(32) FROM n"
+            zeroblob(16), 2, i, i, 60, i, 'yandex', iif(i % 1000 = 0, i + 5000, NULL), 0, 0, 1, zeroblob(32), NULL, NULL,
+            NULL, NULL FROM n"
         ),
         "INSERT INTO versions SELECT keys.id, keys.id, 1, 4, 'database', 'creation', created_at,
             iif(created_at % 1000 = 2, 'scheduled', 'active'), NULL,
             iif(created_at % 1000 = 2, created_at + 5000, NULL),
-            NULL, 0, 1, 1, zeroblob(32), 1, zeroblob(32)
+            NULL, 0, 1, 1, zeroblob(32), 1, zeroblob(32), NULL
             FROM keys"
             .to_owned(),
         "INSERT INTO bound_keys SELECT zeroblob(16), 'user', folder_id, created_at, id, region FROM keys
@@ -115,6 +116,8 @@ fn statements() -> Vec<(String, &'static str)> {
             aliases::of_key_statement(),
             "aliases_of_key (key_id=? AND folder_id=? AND region=? AND (created_at,id)>(?,?))",
         ),
+        (reads::key_named_statement(), "keys_by_key_name (folder_id=? AND key_name=?)"),
+        (reads::VERSION_ID_STATEMENT.to_owned(), "sqlite_autoindex_versions_2 (key_id=? AND number=?)"),
         (reads::versions_statement(), "(key_id=? AND number<?)"),
         (reads::OPERATIONS_STATEMENT.to_owned(), "operations_of_key (key_id=? AND (created_at,id)<(?,?))"),
         (with_material.to_owned(), "versions_with_material (key_id=?)"),
@@ -158,6 +161,28 @@ fn joins_begin_at_the_index(sql: &Sqlite) {
     }
 }
 
+/// Keys by their place in the list: counted without a look at the rows, and read backwards without sorting.
+fn numbered_pages_are_read_from_the_indexes_of_the_lists(sql: &Sqlite) {
+    let cases = [
+        (filter(None, false), "keys_listed (folder_id=?)"),
+        (filter(None, true), "keys_shown (folder_id=?)"),
+        (filter(Some("r"), false), "keys_listed_in_region (folder_id=? AND region=?)"),
+        (filter(Some("r"), true), "keys_shown_in_region (folder_id=? AND region=?)"),
+    ];
+    for (filter, index) in cases {
+        let [count, read] = reads::keys_at_statements(&filter);
+        let counted = plan(sql, &count);
+        let (name, columns) = index.split_once(' ').unwrap();
+        // Both indexes of a state hold the folder's keys of all regions.
+        let covering = format!("SEARCH keys USING COVERING INDEX {name}");
+        assert!(
+            matches!(&counted[..], [step] if step.starts_with(&covering) && step.ends_with(columns)),
+            "{counted:#?}"
+        );
+        assert_eq!(plan(sql, &read), [format!("SEARCH keys USING INDEX {index}")], "{read}");
+    }
+}
+
 /// Two searches, of the principal's keys and of the aliases of each. Only what they find is sorted.
 fn aliases_are_found_from_the_keys_of_the_principal(sql: &Sqlite) {
     let steps = plan(sql, &aliases::naming_statement());
@@ -190,6 +215,7 @@ fn reads_search_an_index_and_sort_nothing() {
             assert!(work_list || steps[0].starts_with("SEARCH"), "{what}");
         }
         joins_begin_at_the_index(&sql);
+        numbered_pages_are_read_from_the_indexes_of_the_lists(&sql);
         aliases_are_found_from_the_keys_of_the_principal(&sql);
     }
     let found = due::due(&sql, Timestamp::from_micros(9_000), 100).unwrap();

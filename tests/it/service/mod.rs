@@ -10,6 +10,7 @@ mod faulty_store;
 mod identity;
 mod key_pairs;
 mod maintenance;
+mod ncloud;
 mod rules;
 
 use claviger::domain::Dialect;

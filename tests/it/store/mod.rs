@@ -4,12 +4,14 @@
 
 mod access;
 mod aliases;
+mod appended;
 mod attacks;
 mod destruction;
 mod fixture;
 mod forgeries;
 mod lists;
 mod locked;
+mod numbered;
 mod paging;
 mod rollback;
 mod round_trips;

@@ -135,7 +135,7 @@ impl World {
     }
 }
 
-async fn person(service: &Service, folder_id: FolderId, kind: PrincipalKind) -> RequestContext {
+pub(super) async fn person(service: &Service, folder_id: FolderId, kind: PrincipalKind) -> RequestContext {
     let id = PrincipalId::from_bytes(service.core.ids.id());
     let principal =
         Principal { id, folder_id, kind, name: "somebody".into(), created_at: service.kms.now(), deleted_at: None };
@@ -145,7 +145,7 @@ async fn person(service: &Service, folder_id: FolderId, kind: PrincipalKind) -> 
     RequestContext { caller, ..service.ctx.clone() }
 }
 
-fn binding(role: Role, to: &RequestContext) -> Binding {
+pub(super) fn binding(role: Role, to: &RequestContext) -> Binding {
     Binding { role, subject: Subject::of(to.caller.kind, to.caller.principal_id) }
 }
 
