@@ -116,6 +116,8 @@ impl Kms {
     ) -> Result<[Zeroizing<String>; N], ServiceError> {
         self.on_key(ctx, Permission::ViewKey, key_id, |entry| async move {
             entry.key.require_active()?;
+            // What was accepted may have been revoked since: its answer binds.
+            self.directory.require_in_force(&ctx.caller).await?;
             let generator_id = entry.attached().generator_id.ok_or(StateError::NoTokenGenerator)?;
             self.store.commit(vec![Change::CountTokens(generator_id, N as u64)]).await?;
             let now = self.clock.now();

@@ -108,7 +108,7 @@ async fn database() -> Db {
 #[case::a_list_that_does_not_bind("addresses", r#"'{"enabled":false,"addresses":[]}'"#)]
 #[case::another_list("addresses", r#"'{"enabled":true,"addresses":["203.0.113.9"]}'"#)]
 #[case::no_list("addresses", "NULL")]
-#[case::a_revived_generator("token_generator", "replace(token_generator, '\"issued\":0', '\"issued\":1')")]
+#[case::another_generator("token_generator", "replace(token_generator, '09090909', '09090908')")]
 #[case::no_generator("token_generator", "NULL")]
 #[case::columns_that_moved("deletion_requested_at", "convergent")]
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::service::in_own_process;
-use claviger::domain::error::StateError;
+use claviger::domain::error::{StateError, ValueError};
 use std::collections::HashSet;
 
 async fn sealed(service: &Service, key_id: KeyId, context: &EncryptionContext, plaintext: &[u8]) -> Vec<u8> {
@@ -47,7 +47,7 @@ fn an_ordinary_key_has_other_ciphertexts_each_time_and_decrypts_none_of_a_conver
     in_own_process(module_path!(), name, async |core| {
         let service = Service::start(core).await;
         let ordinary = new_key(&service, Algorithm::Aes256).await;
-        let context = convergent(b"table 1");
+        let context = EncryptionContext::from_bytes(b"table 1".to_vec());
         let first = sealed(&service, ordinary, &context, TEXT).await;
         assert_ne!(sealed(&service, ordinary, &context, TEXT).await, first);
         let key = new_convergent_key(&service).await;
@@ -110,7 +110,11 @@ fn other_dialects_use_a_convergent_key_where_kind_and_context_are_theirs() {
     in_own_process(module_path!(), name, async |core| {
         let service = Service::start(core).await;
         let key = new_convergent_key(&service).await;
-        let contexts = [EncryptionContext::Empty, EncryptionContext::from_bytes(b"table 1".to_vec())];
+        for ctx in [yandex(&service), aws(&service), ncloud(&service)] {
+            let refused = encrypt(&service, &ctx, key, &EncryptionContext::Empty).await;
+            assert!(matches!(refused, Err(ServiceError::Value(ValueError::ContextRequired))), "{refused:?}");
+        }
+        let contexts = [&b"table 1"[..], b"table 2"].map(|bytes| EncryptionContext::from_bytes(bytes.to_vec()));
         for context in &contexts {
             let first = encrypt(&service, &ncloud(&service), key, context).await.unwrap().ciphertext;
             for ctx in [yandex(&service), aws(&service)] {

@@ -126,6 +126,15 @@ pub async fn decrypt(
     service.kms.decrypt(ctx, request).await.map(|decrypted| decrypted.plaintext.to_vec())
 }
 
+/// Refused because key, context and ciphertext do not go together: the context may be of the wrong sort for the key.
+#[track_caller]
+pub fn assert_not_decrypted<T: std::fmt::Debug>(result: &Result<T, ServiceError>) {
+    use claviger::domain::error::ValueError::{ContextRequired, NotConvergent};
+    let refused =
+        matches!(result, Err(ServiceError::NotAuthentic | ServiceError::Value(ContextRequired | NotConvergent)));
+    assert!(refused, "{result:?}");
+}
+
 #[track_caller]
 pub fn assert_not_authentic<T: std::fmt::Debug>(result: &Result<T, ServiceError>) {
     assert!(matches!(result, Err(ServiceError::NotAuthentic)), "{result:?}");
