@@ -1,5 +1,6 @@
 //! Tokens with which one key is used in the name of who issued them, and the generator that they depend on.
 
+use super::access_log;
 use super::change::LockedKey;
 use super::error::ServiceError;
 use super::kms::Kms;
@@ -70,7 +71,9 @@ impl Kms {
                 (GeneratorChange::Replace, Some(_)) => value.require_active().map(|()| new())?,
             };
             let changed = Stored { value: Key { token_generator: after, ..value }, row_seq };
-            self.commit_key_change(ctx, lock, changed, primary, OperationKind::UpdateKey).await.map(drop)
+            self.commit_key_change(ctx, lock, changed, primary, OperationKind::UpdateKey).await?;
+            access_log::token_generator_changed(ctx, key_id, before, after);
+            Ok(())
         })
         .await
     }
@@ -93,6 +96,7 @@ impl Kms {
             let generator = value.token_generator.ok_or(StateError::NoTokenGenerator)?.having_issued(N as u64)?;
             let changed = Stored { value: Key { token_generator: Some(generator), ..value }, row_seq };
             self.commit_key(lock, key_id, None, vec![Change::UpdateKey(Box::new(changed))]).await?;
+            access_log::key_tokens_issued(ctx, key_id, generator.id, N);
             let now = self.clock.now();
             Ok(orders.map(|(usage, period)| {
                 let end = period.map_or(Timestamp::LATEST_END, |period| now.plus(period).min(Timestamp::LATEST_END));

@@ -7,6 +7,7 @@ use crate::support::aws::{Raw, error};
 use crate::support::client::text;
 use crate::support::ncloud::{Ncloud, b64, data, refused};
 use serde_json::{Value, json};
+use tonic::Code;
 
 #[tokio::test]
 async fn a_list_binds_every_use_of_a_key_in_every_dialect() {
@@ -19,6 +20,8 @@ async fn a_list_binds_every_use_of_a_key_in_every_dialect() {
         what_is_no_ipv4_address_is_refused(&scene),
         a_list_has_at_most_100_addresses(&scene),
         who_sets_bindings_sets_lists(&scene),
+        every_way_in_tells_the_address(&scene),
+        both_keys_of_a_re_encryption_are_asked(&scene),
     );
 }
 
@@ -275,6 +278,64 @@ async fn a_list_has_at_most_100_addresses(scene: &Scene) {
     refused(&scene.admin.post(&format!("{key}/acl"), &json!({"ipList": all[100..]})).await, 400, "INVALID_REQUEST");
     change(scene, "DELETE", &key, &all[..1]).await;
     assert_eq!(change(scene, "POST", &key, &all[100..]).await.as_array().unwrap().len(), 100);
+}
+
+/// How many of all ways to encrypt with a key go well.
+async fn ways_in(scene: &Scene, key: &str) -> Vec<bool> {
+    let (dev, id) = (&scene.dev, key_id(key));
+    let (clear, tls) = (dev.credential("CLAVIGER_ENDPOINT"), dev.credential("CLAVIGER_TLS_ENDPOINT"));
+    let (native, aws) = (json!({"plaintext": "aGk="}), json!({"KeyId": id, "Plaintext": "aGk="}));
+    let mut ways = Vec::new();
+    for caller in [Ncloud::new(clear, &scene.key), Ncloud::over_tls(tls, &scene.key, dev.ca())] {
+        ways.push(caller.post(&format!("{key}/encrypt"), &native).await.status);
+    }
+    for rest in [dev.rest(), dev.rest_tls()] {
+        ways.push(rest.post(&format!("/kms/v1/keys/{id}:encrypt"), &native).await.status);
+    }
+    for raw in [Raw::new(clear, &scene.key), Raw::h2c(clear, &scene.key), Raw::tls(tls, &scene.key, dev.ca())] {
+        ways.push(raw.call("Encrypt", &aws).await.status);
+    }
+    let mut done: Vec<bool> = ways.into_iter().map(|status| status == 200).collect();
+    for grpc in [dev.grpc().await, dev.grpc_tls().await] {
+        let request = crate::wire::encrypt(&id, b"hi", b"");
+        let answer = grpc.crypto().encrypt(request).await;
+        assert!(answer.as_ref().err().is_none_or(|status| status.code() == Code::PermissionDenied), "{answer:?}");
+        done.push(answer.is_ok());
+    }
+    done
+}
+
+async fn every_way_in_tells_the_address(scene: &Scene) {
+    let key = scene.new_key("BASIC").await;
+    assert_eq!(ways_in(scene, &key).await, [true; 9]);
+    switch(scene, &key, "enable").await;
+    assert_eq!(ways_in(scene, &key).await, [false; 9]);
+    change(scene, "POST", &key, &["127.0.0.1"]).await;
+    assert_eq!(ways_in(scene, &key).await, [true; 9]);
+}
+
+async fn both_keys_of_a_re_encryption_are_asked(scene: &Scene) {
+    let (bound, free) = (scene.new_key("BASIC").await, scene.new_key("BASIC").await);
+    let (raw, bound_id, free_id) = (raw(scene), key_id(&bound), key_id(&free));
+    let encrypt = async |id: &str| {
+        text(&raw.call("Encrypt", &json!({"KeyId": id, "Plaintext": "aGk="})).await.ok()["CiphertextBlob"])
+    };
+    let (of_bound, of_free) = (encrypt(&bound_id).await, encrypt(&free_id).await);
+    switch(scene, &bound, "enable").await;
+    for (source, sealed, target) in [(&bound_id, &of_bound, &free_id), (&free_id, &of_free, &bound_id)] {
+        let body = json!({"sourceKeyId": source, "ciphertext": sealed});
+        let answer = scene.rest.post(&format!("/kms/v1/keys/{target}:reEncrypt"), &body).await;
+        assert_eq!((answer.status, answer.code()), (403, 7), "{}", answer.text);
+        for named in [json!({}), json!({"SourceKeyId": source})] {
+            let mut body = json!({"CiphertextBlob": sealed, "DestinationKeyId": target});
+            body.as_object_mut().unwrap().extend(named.as_object().unwrap().clone());
+            let (code, said) = error(&raw.call("ReEncrypt", &body).await);
+            assert_eq!(code, "AccessDeniedException", "{said}");
+        }
+    }
+    let (code, said) = error(&raw.call("Decrypt", &json!({"CiphertextBlob": of_bound})).await);
+    assert_eq!(code, "AccessDeniedException", "{said}");
+    raw.call("Decrypt", &json!({"CiphertextBlob": of_free})).await.ok();
 }
 
 /// Who may change a key's settings may not say from where it is used.

@@ -24,6 +24,7 @@ async fn equal_texts_become_equal_and_others_do_not() {
         a_changed_ciphertext_is_refused(&scene),
         thousands_of_texts_have_ivs_of_their_own(&scene),
         convergent_keys_are_software_keys(&scene),
+        sizes_are_those_of_other_keys(&scene),
     );
     let key = convergent(&scene).await;
     let before = encrypted_with(&scene.admin, &key, b"same", b"context").await;
@@ -231,6 +232,19 @@ async fn convergent_keys_are_software_keys(scene: &Scene) {
     refused(&scene.admin.post("/kms/v1/keys", &create("BASIC", json!("true"))).await, 400, "INVALID_REQUEST");
 }
 
+async fn sizes_are_those_of_other_keys(scene: &Scene) {
+    let key = convergent(scene).await;
+    for size in [1, 32 * 1024] {
+        let sealed = encrypted_with(&scene.admin, &key, &vec![1; size], b"c").await;
+        assert_eq!(parts(&sealed).1.len(), IV + size + 16);
+        assert_eq!(opened(&scene.admin, &key, &sealed, b"c").await, b64(&vec![1; size]));
+    }
+    for texts in [json!(b64(&[])), json!(b64(&vec![1; 32 * 1024 + 1])), json!([b64(&vec![1; 32 * 1024]), b64(&[1])])] {
+        let body = json!({"plaintext": texts, "context": b64(b"c")});
+        refused(&scene.admin.post(&format!("{key}/encrypt"), &body).await, 400, "INVALID_REQUEST");
+    }
+}
+
 /// A request of the native dialect for a key.
 async fn native(scene: &Scene, key: &str, action: &str, body: &Value) -> Answer {
     scene.rest.post(&format!("/kms/v1/keys/{}:{action}", key_id(key)), body).await
@@ -261,8 +275,18 @@ async fn the_native_dialect_needs_additional_data(scene: &Scene) {
         assert_eq!(decrypt(aad).await.code(), 3);
     }
     let made = native(scene, &key, "generateDataKey", &with(b"aad", json!({"dataKeySpec": "AES_256"}))).await.ok();
-    let opened = native(scene, &key, "decrypt", &with(b"aad", json!({"ciphertext": made["dataKeyCiphertext"]}))).await.ok();
+    let opened =
+        native(scene, &key, "decrypt", &with(b"aad", json!({"ciphertext": made["dataKeyCiphertext"]}))).await.ok();
     assert_eq!(opened["plaintext"], made["dataKeyPlaintext"]);
+
+    // Moved to a key without this rule, and back.
+    let other = scene.new_key("COMMON_HSM").await;
+    let body = json!({"sourceKeyId": key_id(&key), "sourceAadContext": b64(b"aad"), "ciphertext": first});
+    let moved = native(scene, &other, "reEncrypt", &body).await.ok();
+    let back =
+        |aad: &[u8]| json!({"sourceKeyId": key_id(&other), "ciphertext": moved["ciphertext"], "aadContext": b64(aad)});
+    assert_eq!(native(scene, &key, "reEncrypt", &back(b"")).await.code(), 3);
+    assert_eq!(native(scene, &key, "reEncrypt", &back(b"aad")).await.ok()["ciphertext"], first.as_str());
 }
 
 async fn aws_needs_an_encryption_context(scene: &Scene) {
@@ -297,6 +321,9 @@ async fn aws_needs_an_encryption_context(scene: &Scene) {
     let made = call("GenerateDataKey", &context, json!({"NumberOfBytes": 8})).await.ok();
     let opened = call("Decrypt", &context, json!({"CiphertextBlob": made["CiphertextBlob"]})).await.ok();
     assert_eq!(opened["Plaintext"], made["Plaintext"]);
+    let made = call("GenerateDataKeyPair", &context, json!({"KeyPairSpec": "ECC_NIST_P256"})).await.ok();
+    let opened = call("Decrypt", &context, json!({"CiphertextBlob": made["PrivateKeyCiphertextBlob"]})).await.ok();
+    assert_eq!(opened["Plaintext"], made["PrivateKeyPlaintext"]);
 }
 
 async fn no_dialect_changes_the_algorithm(scene: &Scene) {

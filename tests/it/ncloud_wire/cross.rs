@@ -28,6 +28,7 @@ async fn what_one_dialect_encrypts_every_other_decrypts() {
         aws_needs_to_know_the_key_of_a_numbered_ciphertext(&trio, &keys[5]),
         numbered_ciphertexts_are_re_encrypted_everywhere(&trio, &keys[6], &keys[0]),
         contexts_of_other_dialects_are_not_known_here(&trio, &keys[3]),
+        versions_keep_their_algorithm_and_an_older_one_may_be_current(&trio),
         keys_of_other_dialects_have_names_and_protections(&trio, &keys),
     );
 }
@@ -79,7 +80,7 @@ async fn aws_needs_to_know_the_key_of_a_numbered_ciphertext(trio: &Trio<'_>, id:
     ] {
         let (code, said) = error(&trio.raw.call(operation, &body).await);
         assert_eq!(code, "ValidationException", "{operation}: {said}");
-        assert!(said.contains("KeyId"), "{operation}: {said}");
+        assert!(said.contains("key ID is required"), "{operation}: {said}");
     }
     // A changed one is a changed ciphertext there too.
     for changed in ["ncpkms:v1:", "ncpkms:v99:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", "ncpkms:v"] {
@@ -120,6 +121,40 @@ async fn contexts_of_other_dialects_are_not_known_here(trio: &Trio<'_>, id: &str
             }
         }
     }
+}
+
+async fn versions_keep_their_algorithm_and_an_older_one_may_be_current(trio: &Trio<'_>) {
+    let id = trio.native_key("AES_128").await;
+    let (path, native) = (trio.path(&id), format!("/kms/v1/keys/{id}"));
+    let first = text(&trio.rest.get(&native).await.ok()["primaryVersion"]["id"]);
+    let mut sealed = vec![trio.encrypt(Dialect::Ncloud, &id, b"x").await];
+    for (number, algorithm) in ["AES_256_HSM", "AES_192", "AES_256"].into_iter().enumerate() {
+        let body = json!({"updateMask": "defaultAlgorithm", "defaultAlgorithm": algorithm});
+        trio.rest.patch(&native, &body).await.ok();
+        trio.rotate(Dialect::ALL[number], &id).await;
+        sealed.push(trio.encrypt(Dialect::Ncloud, &id, b"x").await);
+    }
+    for sealed in &sealed {
+        for reader in Dialect::ALL {
+            assert_eq!(trio.decrypt(reader, &id, sealed, 0).await, b64(b"x"), "{reader:?}");
+        }
+    }
+    trio.native(&id, "setPrimaryVersion", &json!({"versionId": first})).await.ok();
+    assert_eq!(trio.version(&id).await, 1, "the current version is the one that encrypts");
+    for by in Dialect::ALL {
+        let again = trio.encrypt(by, &id, b"x").await;
+        assert_eq!(trio.decrypt(Dialect::Ncloud, &id, &again, 1).await, b64(b"x"), "{by:?}");
+    }
+    let body = json!({"ciphertext": String::from_utf8(sealed[3].clone()).unwrap()});
+    let moved = data(&trio.ncloud.post(&format!("{path}/re-encrypt"), &body).await);
+    assert!(moved["newCiphertext"].as_str().unwrap().starts_with("ncpkms:v1:"), "{moved}");
+    for number in [1, 4] {
+        let answer = trio.ncloud.act(&format!("{path}/versions/{number}/disable")).await;
+        refused(&answer, 422, "UNPROCESSABLE_ENTITY");
+    }
+    data(&trio.ncloud.act(&format!("{path}/versions/2/disable")).await);
+    trio.rotate(Dialect::Ncloud, &id).await;
+    assert_eq!(trio.version(&id).await, 5);
 }
 
 async fn keys_of_other_dialects_have_names_and_protections(trio: &Trio<'_>, keys: &[String]) {

@@ -442,7 +442,7 @@ async fn a_deleted_key_ends_its_tokens(scene: &Scene) {
     let issued = Issued::new(scene).await;
     data(&scene.admin.act(&format!("{}/request-deletion", issued.key)).await);
     data(&scene.admin.delete(&issued.key).await);
-    issued.is_refused(&scene.admin, 404, "NOT_FOUND").await;
+    issued.is_refused(&scene.admin, 401, "UNAUTHORIZED").await;
 }
 
 async fn tokens_outlive_a_crash_and_are_written_nowhere(scene: Scene) {
