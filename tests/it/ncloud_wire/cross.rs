@@ -42,6 +42,7 @@ async fn states_names_and_restrictions_are_shared() {
         names_and_memos_are_shown_where_they_are_known(&trio),
         a_disabled_version_refuses_everywhere(&trio),
         a_role_that_is_taken_is_taken_everywhere(&trio),
+        what_is_done_here_is_in_the_native_history(&trio),
     );
 }
 
@@ -54,6 +55,7 @@ async fn deletions_are_shared_and_the_longest_wait_holds() {
         a_deletion_is_shown_everywhere_and_cancelled_anywhere(&trio),
         keys_of_other_dialects_wait_as_long_as_there(&trio),
         a_key_that_is_deleted_at_once_is_gone_everywhere(&trio),
+        versions_of_our_keys_wait_as_long_as_is_asked(&trio),
     );
 }
 
@@ -227,6 +229,9 @@ async fn a_disabled_version_refuses_everywhere(trio: &Trio<'_>) {
             sealed.push(trio.encrypt(by, &id, b"x").await);
         }
         trio.rotate(Dialect::Ncloud, &id).await;
+        for reader in Dialect::ALL {
+            assert_eq!(trio.decrypt(reader, &id, &sealed[0], 1).await, b64(b"x"), "{reader:?}");
+        }
         data(&trio.scene.admin.act(&format!("{}/versions/1/disable", trio.path(&id))).await);
         for sealed in &sealed {
             trio.decryption_is_refused(&id, sealed, 1, [9, 422], "KMSInvalidStateException").await;
@@ -260,6 +265,37 @@ async fn a_role_that_is_taken_is_taken_everywhere(trio: &Trio<'_>) {
         trio.bind(&id, "REMOVE", "kms.viewer", &principal).await;
         caller.uses_are_refused(&id, 5, "NotFoundException", 404).await;
     }
+}
+
+async fn what_is_done_here_is_in_the_native_history(trio: &Trio<'_>) {
+    let key = trio.scene.new_key("COMMON_HSM").await;
+    let native = format!("/kms/v1/keys/{}", key_id(&key));
+    let done = [
+        ("PUT", "memo", Some(json!({"memo": "m"}))),
+        ("POST", "rotate", None),
+        ("POST", "versions/1/disable", None),
+        ("POST", "versions/1/enable", None),
+        ("POST", "acl", Some(json!({"ipList": ["127.0.0.1"]}))),
+        ("POST", "acl/enable", None),
+        ("POST", "token-generator", None),
+        ("POST", "enable-auto-rotation", None),
+        ("POST", "disable", None),
+    ];
+    for (method, what, body) in &done {
+        data(&trio.ncloud.call(method, &format!("{key}/{what}"), body.as_ref()).await);
+    }
+    let listed = trio.rest.get(&format!("{native}/operations?pageSize=100")).await.ok();
+    let operations = listed["operations"].as_array().unwrap();
+    assert_eq!(operations.len(), done.len() + 1, "{listed}");
+    for operation in operations {
+        assert_eq!((&operation["done"], operation.get("error")), (&json!(true), None), "{operation}");
+        let one = trio.rest.get(&format!("/operations/{}", operation["id"].as_str().unwrap())).await.ok();
+        assert_eq!(one, *operation);
+    }
+    let versions = trio.rest.get(&format!("{native}/versions")).await.ok();
+    assert_eq!(versions["keyVersions"].as_array().unwrap().len(), 2, "{versions}");
+    let rotations = trio.raw.call("ListKeyRotations", &json!({"KeyId": key_id(&key)})).await.ok();
+    assert_eq!(rotations["Rotations"].as_array().unwrap().len(), 1, "{rotations}");
 }
 
 async fn protect(trio: &Trio<'_>, id: &str, on: bool) {
@@ -332,6 +368,18 @@ async fn keys_of_other_dialects_wait_as_long_as_there(trio: &Trio<'_>) {
             assert!(msg.contains("shortest wait"), "{msg}");
             assert_eq!(doomed(trio, &id).await - hours * HOUR, date, "it is deleted when it would have been");
         }
+    }
+}
+
+/// The shortest wait is the key's, whoever asks: none here, a day natively, a week in AWS.
+async fn versions_of_our_keys_wait_as_long_as_is_asked(trio: &Trio<'_>) {
+    let hour = |version: &Value| json!({"versionId": version["id"], "pendingPeriod": "3600s"});
+    for (id, accepted) in trio.one_of_each().await.iter().zip([false, false, true]) {
+        let native = trio.rest.get(&format!("/kms/v1/keys/{id}")).await.ok();
+        trio.rotate(Dialect::Native, id).await;
+        let body = hour(&native["primaryVersion"]);
+        let answer = trio.native(id, "scheduleVersionDestruction", &body).await;
+        assert_eq!(answer.status == 200, accepted, "{}", answer.text);
     }
 }
 

@@ -11,6 +11,7 @@ mod life;
 mod lists_of_data;
 mod schedule;
 mod three;
+mod together;
 mod tokens;
 mod uses;
 

@@ -403,8 +403,13 @@ async fn a_revoked_access_key_ends_its_tokens(scene: &Scene) {
     let credentials = scene.rest.get(&format!("/claviger/v1/principals/{id}/credentials")).await.ok();
     let first = credentials["credentials"].as_array().unwrap().iter().min_by_key(|it| text(&it["createdAt"])).cloned();
     let first = text(&first.unwrap()["id"]);
+    let renewed = caller.with_token(&issued.refresh).call("PUT", &format!("{}/token-set", issued.key), None).await;
+    let (access, refresh) = pair(&data(&renewed));
+    let renewed = Issued { key: issued.key.clone(), sealed: issued.sealed.clone(), access, refresh };
+    renewed.works(&caller).await;
     scene.rest.post(&format!("/claviger/v1/credentials/{first}:revoke"), &json!({})).await.ok();
     issued.is_refused(&caller, 401, "UNAUTHORIZED").await;
+    renewed.is_refused(&caller, 401, "UNAUTHORIZED").await;
     refused_before(&caller.get(&issued.key).await, 401, "200");
     by_second.works(&second).await;
 }
