@@ -6,10 +6,14 @@
 use super::ports::{BindingScope, CredentialRecord, CredentialSecret, Folder, Principal};
 use super::request::RequestContext;
 use crate::domain::access::{Binding, BindingSet, SubjectKind};
+use crate::domain::address::AddressList;
+use crate::domain::id::{GeneratorId, KeyId};
+use crate::domain::key_token::TokenGenerator;
 use std::collections::HashSet;
 use std::fmt;
+use std::net::Ipv4Addr;
 
-/// The most bindings that a line names; it counts all.
+/// The most bindings or addresses that a line names; it counts all.
 const NAMED: usize = 50;
 
 /// Bindings were set or changed.
@@ -88,6 +92,62 @@ pub fn credential_revoked(ctx: &RequestContext, record: &CredentialRecord) {
         credential = %record.id,
         kind = kind(&record.secret),
         "credential revoked"
+    );
+}
+
+/// The list of addresses of a key was changed, or switched.
+pub fn addresses_changed(ctx: &RequestContext, key_id: KeyId, before: &AddressList, after: &AddressList) {
+    let missing_in = |list: &AddressList, other: &AddressList| {
+        let held: HashSet<Ipv4Addr> = list.addresses().collect();
+        other.addresses().filter(|address| !held.contains(address)).collect::<Vec<_>>()
+    };
+    let (added, removed) = (missing_in(before, after), missing_in(after, before));
+    let named =
+        |addresses: &[Ipv4Addr]| addresses.iter().take(NAMED).map(Ipv4Addr::to_string).collect::<Vec<_>>().join(", ");
+    tracing::info!(
+        target: "claviger::access",
+        by = %ctx.caller.principal_id,
+        resource = %Resource(BindingScope::Key(key_id)),
+        enabled = after.is_enabled(),
+        added_count = added.len(),
+        removed_count = removed.len(),
+        added = %named(&added),
+        removed = %named(&removed),
+        "address list changed"
+    );
+}
+
+/// The generator of a key's tokens was made, replaced or deleted.
+pub fn token_generator_changed(
+    ctx: &RequestContext,
+    key_id: KeyId,
+    before: Option<TokenGenerator>,
+    after: Option<TokenGenerator>,
+) {
+    let id = |generator: Option<TokenGenerator>| {
+        generator.filter(TokenGenerator::is_active).map(|generator| generator.id.to_string())
+    };
+    tracing::info!(
+        target: "claviger::access",
+        by = %ctx.caller.principal_id,
+        resource = %Resource(BindingScope::Key(key_id)),
+        ended = id(before),
+        generator = id(after),
+        "token generator changed"
+    );
+}
+
+/// Tokens of a key were issued, with a credential or, where they were renewed, with a token that was issued with it.
+pub fn key_tokens_issued(ctx: &RequestContext, key_id: KeyId, generator_id: GeneratorId, count: usize) {
+    tracing::info!(
+        target: "claviger::access",
+        by = %ctx.caller.principal_id,
+        resource = %Resource(BindingScope::Key(key_id)),
+        generator = %generator_id,
+        credential = %ctx.caller.credential_id,
+        renewed = ctx.origin.key_token.is_some(),
+        count,
+        "key tokens issued"
     );
 }
 

@@ -1,5 +1,6 @@
 //! From where a key may be used.
 
+use super::access_log;
 use super::change::LockedKey;
 use super::error::ServiceError;
 use super::kms::Kms;
@@ -51,9 +52,11 @@ impl Kms {
             let LockedKey { lock, key, primary } = self.locked_key(ctx, Permission::SetBindings, key_id).await?;
             let Stored { value, row_seq } = key;
             value.require_live()?;
-            let addresses = change.applied(value.addresses.clone())?;
+            let before = value.addresses.clone();
+            let addresses = change.applied(before.clone())?;
             let changed = Stored { value: Key { addresses: addresses.clone(), ..value }, row_seq };
             self.commit_key_change(ctx, lock, changed, primary, OperationKind::UpdateKey).await?;
+            access_log::addresses_changed(ctx, key_id, &before, &addresses);
             Ok(addresses)
         })
         .await

@@ -1,5 +1,6 @@
 //! Tokens with which one key is used in the name of who issued them, and the generator that they depend on.
 
+use super::access_log;
 use super::change::LockedKey;
 use super::error::ServiceError;
 use super::kms::Kms;
@@ -95,7 +96,9 @@ impl Kms {
                 (GeneratorChange::Replace, None) => return Err(StateError::NoTokenGenerator.into()),
             };
             let changed = Stored { value: Key { token_generator: Some(after), ..value }, row_seq };
-            self.commit_key_change(ctx, lock, changed, primary, OperationKind::UpdateKey).await.map(drop)
+            self.commit_key_change(ctx, lock, changed, primary, OperationKind::UpdateKey).await?;
+            access_log::token_generator_changed(ctx, key_id, before, Some(after));
+            Ok(())
         })
         .await
     }
@@ -120,6 +123,7 @@ impl Kms {
             self.directory.require_in_force(&ctx.caller).await?;
             let generator_id = entry.attached().generator_id.ok_or(StateError::NoTokenGenerator)?;
             self.store.commit(vec![Change::CountTokens(generator_id, N as u64)]).await?;
+            access_log::key_tokens_issued(ctx, key_id, generator_id, N);
             let now = self.clock.now();
             Ok(orders.map(|(usage, period)| {
                 let end = period.map_or(Timestamp::LATEST_END, |period| now.plus(period).min(Timestamp::LATEST_END));

@@ -1,6 +1,8 @@
 //! What the log of a real server says of changes of rights, and of attempts to get in.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
 
+use crate::support::aws::AccessKey;
+use crate::support::ncloud::{Ncloud, data};
 use crate::support::{Dev, Home};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -94,6 +96,50 @@ async fn folders_principals_and_credentials_are_logged_without_their_secrets() {
     }
     let secret = issued["secret"].as_str().unwrap();
     assert!(!home.log().contains(secret));
+}
+
+#[tokio::test]
+async fn address_lists_and_tokens_of_keys_are_logged_without_the_tokens() {
+    let home = home();
+    let dev = home.start().await;
+    let by = administrator(&dev).await;
+    let pair =
+        AccessKey { id: dev.credential("NCP_ACCESS_KEY").into(), secret: dev.credential("NCP_SECRET_KEY").into() };
+    let caller = Ncloud::new(dev.credential("CLAVIGER_ENDPOINT"), &pair);
+    let body = json!({ "keyName": "logged", "keyType": "AES256", "protectionType": "BASIC" });
+    let tag = data(&caller.post("/kms/v1/keys", &body).await)["keyTag"].as_str().unwrap().to_owned();
+    let (path, key) = (format!("/kms/v1/keys/{tag}"), tag.parse::<uuid::Uuid>().unwrap());
+    data(&caller.post(&format!("{path}/acl"), &json!({ "ipList": ["192.0.2.2", "127.0.0.1"] })).await);
+    data(&caller.act(&format!("{path}/acl/enable")).await);
+    data(&caller.call("DELETE", &format!("{path}/acl"), Some(&json!({ "ipList": ["192.0.2.2"] }))).await);
+    data(&caller.act(&format!("{path}/token-generator")).await);
+    let set = data(&caller.act(&format!("{path}/token-set")).await);
+    let refresh = caller.with_token(set["refreshToken"].as_str().unwrap());
+    data(&refresh.act(&format!("{path}/access-token")).await);
+    data(&caller.call("PUT", &format!("{path}/token-generator"), None).await);
+    data(&caller.delete(&format!("{path}/token-generator")).await);
+
+    let lists = lines(&home, "address list changed", 3).await;
+    let of =
+        |line: &Value| ["enabled", "added", "removed", "added_count", "removed_count"].map(|name| line[name].clone());
+    assert_eq!(of(&lists[0]), [json!(false), json!("127.0.0.1, 192.0.2.2"), json!(""), json!(2), json!(0)]);
+    assert_eq!(of(&lists[1]), [json!(true), json!(""), json!(""), json!(0), json!(0)]);
+    assert_eq!(of(&lists[2]), [json!(true), json!(""), json!("192.0.2.2"), json!(0), json!(1)]);
+    let generators = lines(&home, "token generator changed", 3).await;
+    let (first, second) = (&generators[0]["generator"], &generators[1]["generator"]);
+    assert!(first.is_string() && second.is_string() && first != second && generators[0]["ended"].is_null());
+    assert_eq!((&generators[1]["ended"], &generators[2]["ended"]), (first, second));
+    assert!(generators[2]["generator"].is_null());
+    let issued = lines(&home, "key tokens issued", 2).await;
+    let of = |line: &Value| (line["count"].clone(), line["renewed"].clone(), line["generator"].clone());
+    assert_eq!(of(&issued[0]), (json!(2), json!(false), first.clone()));
+    assert_eq!(of(&issued[1]), (json!(1), json!(true), first.clone()));
+    assert_eq!(issued[0]["credential"], issued[1]["credential"], "tokens end with the credential of the first");
+    for line in lists.iter().chain(&generators).chain(&issued) {
+        assert_eq!((&line["by"], &line["target"]), (&by, &json!("claviger::access")), "{line}");
+        assert_eq!(line["resource"], format!("key {key}"), "{line}");
+    }
+    assert!(!home.log().contains("clvk1_"));
 }
 
 #[tokio::test]

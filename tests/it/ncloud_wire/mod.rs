@@ -3,7 +3,17 @@
 //! What is expected here is what the cloud documents and what docs/dialects/ncloud.md chose, not what the code does.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
 
+mod acl;
+mod convergent;
+mod cross;
+mod crypto;
 mod life;
+mod lists_of_data;
+mod schedule;
+mod three;
+mod together;
+mod tokens;
+mod uses;
 
 use crate::support::aws::AccessKey;
 use crate::support::client::text;
