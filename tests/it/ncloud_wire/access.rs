@@ -266,7 +266,7 @@ async fn keys_are_made_by_who_may(world: &World) {
 }
 
 #[tokio::test]
-async fn a_role_on_a_key_of_another_folder_is_enough_to_use_it() {
+async fn roles_on_single_keys_are_enough_to_use_and_list_them() {
     let scene = Scene::start().await;
     let key = scene.new_key("BASIC").await;
     let folder = text(&scene.rest.post("/claviger/v1/folders", &json!({"name": "partners"})).await.ok()["id"]);
@@ -289,8 +289,33 @@ async fn a_role_on_a_key_of_another_folder_is_enough_to_use_it() {
         401,
         "UNAUTHORIZED",
     );
+    who_has_roles_on_single_keys_lists_them_in_pages(&scene).await;
     let nobody = scene.caller("nobody", &[]).await;
     let list = data(&nobody.get("/kms/v1/keys").await);
     assert_eq!((&list["totalCount"], &list["keyList"]), (&json!(0), &json!([])));
     refused(&nobody.get(&key).await, 404, "NOT_FOUND");
+}
+
+async fn who_has_roles_on_single_keys_lists_them_in_pages(scene: &Scene) {
+    let (caller, id) = scene.principal_of(scene.dev.folder(), "of-three", &[]).await;
+    let mut tags = Vec::new();
+    for _ in 0..3 {
+        let key = scene.new_key("BASIC").await;
+        scene.new_key("BASIC").await;
+        scene.bind(&format!("/kms/v1/keys/{}", key_id(&key)), "kms.keys.encrypter", &id).await;
+        tags.insert(0, tag(&key).to_owned());
+    }
+    for (query, page, shown) in [
+        ("", 1, &tags[..]),
+        ("?pageSize=2", 1, &tags[..2]),
+        ("?pageSize=2&pageNo=2", 2, &tags[2..]),
+        ("?pageNo=2", 2, &[]),
+    ] {
+        let list = data(&caller.get(&format!("/kms/v1/keys{query}")).await);
+        let found: Vec<_> = list["keyList"].as_array().unwrap().iter().map(|key| text(&key["keyTag"])).collect();
+        assert_eq!(found, *shown, "{query}");
+        let pages = if query.contains("pageSize") { 2 } else { 1 };
+        let counts = [&list["currentPageNo"], &list["totalPageNo"], &list["totalCount"]];
+        assert_eq!(counts, [&json!(page), &json!(pages), &json!(3)], "{query}");
+    }
 }

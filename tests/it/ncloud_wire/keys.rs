@@ -24,7 +24,7 @@ async fn operations_on_keys_answer_what_is_documented() {
     );
 }
 
-fn new(members: Value) -> Value {
+fn new(members: &Value) -> Value {
     let mut body = json!({"keyName": "unused", "keyType": "AES256", "protectionType": "BASIC"});
     body.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
     body
@@ -32,7 +32,7 @@ fn new(members: Value) -> Value {
 
 async fn a_new_key_is_shown_whole(scene: &Scene) {
     let before = now();
-    let made = data(&scene.admin.post(KEYS, &new(json!({"keyName": "Whole_key-1"}))).await);
+    let made = data(&scene.admin.post(KEYS, &new(&json!({"keyName": "Whole_key-1"}))).await);
     assert!((before - 1..=now()).contains(&made["registerDate"].as_i64().unwrap()), "{made}");
     let (tag, nrn, base_url) = (text(&made["keyTag"]), text(&made["nrn"]), text(&made["baseUrl"]));
     let folder = scene.rest.get(&format!("/claviger/v1/folders/{}", scene.dev.folder())).await.ok();
@@ -56,11 +56,11 @@ async fn a_new_key_has_what_was_asked_for(scene: &Scene) {
         "keyName": scene.name(), "protectionType": "COMMON_HSM", "memo": "of the cellar", "isAutoRotation": true,
         "rotationPeriod": 7, "isConvergent": false,
     });
-    let made = data(&scene.admin.post(KEYS, &new(asked.clone())).await);
+    let made = data(&scene.admin.post(KEYS, &new(&asked)).await);
     for (name, value) in asked.as_object().unwrap() {
         assert_eq!(made[name], *value, "{name}");
     }
-    let convergent = data(&scene.admin.post(KEYS, &new(json!({"keyName": scene.name(), "isConvergent": true}))).await);
+    let convergent = data(&scene.admin.post(KEYS, &new(&json!({"keyName": scene.name(), "isConvergent": true}))).await);
     assert_eq!(convergent["isConvergent"], true);
     let [one, other] = [made, convergent].map(|key| key["keystoreId"].clone());
     assert_eq!(one, other, "keys of one folder have one keystore");
@@ -76,7 +76,7 @@ async fn members_may_be_absent_or_null(scene: &Scene) {
         json!({"rotationPeriod": 730}),
         json!({"unknown": {"member": [1]}, "KeyName": 7}),
     ] {
-        let mut body = new(members);
+        let mut body = new(&members);
         body["keyName"] = json!(scene.name());
         let made = data(&scene.admin.post(KEYS, &body).await);
         assert_eq!(made["memo"], body["memo"].as_str().unwrap_or_default());
@@ -121,30 +121,30 @@ async fn members_of_a_new_key_are_validated(scene: &Scene) {
     for (member, values) in WRONG {
         for value in values {
             let value: Value = serde_json::from_str(value).unwrap();
-            let answer = scene.admin.post(KEYS, &new(json!({member: value}))).await;
+            let answer = scene.admin.post(KEYS, &new(&json!({member: value}))).await;
             let text = refused(&answer, 400, "INVALID_REQUEST");
             assert!(text.starts_with("Invalid request: ") && text.contains(member), "{member} {value}: {text}");
         }
     }
     for member in ["keyName", "keyType", "protectionType"] {
-        let mut body = new(json!({}));
+        let mut body = new(&json!({}));
         body.as_object_mut().unwrap().remove(member);
         let text = refused(&scene.admin.post(KEYS, &body).await, 400, "INVALID_REQUEST");
         assert_eq!(text, format!("Invalid request: {member} is required"));
     }
-    let long = refused(&scene.admin.post(KEYS, &new(json!({"memo": "m".repeat(101)}))).await, 400, "INVALID_REQUEST");
+    let long = refused(&scene.admin.post(KEYS, &new(&json!({"memo": "m".repeat(101)}))).await, 400, "INVALID_REQUEST");
     assert!(long.contains("memo") && long.contains("100"), "{long}");
     for key_type in ["RSA2048", "ECDSA"] {
-        let text = refused(&scene.admin.post(KEYS, &new(json!({"keyType": key_type}))).await, 400, "INVALID_REQUEST");
+        let text = refused(&scene.admin.post(KEYS, &new(&json!({"keyType": key_type}))).await, 400, "INVALID_REQUEST");
         assert!(text.contains(key_type) && text.contains("not served"), "{text}");
     }
-    let both = new(json!({"isConvergent": true, "protectionType": "COMMON_HSM"}));
+    let both = new(&json!({"isConvergent": true, "protectionType": "COMMON_HSM"}));
     let text = refused(&scene.admin.post(KEYS, &both).await, 400, "INVALID_REQUEST");
     assert!(text.contains("isConvergent") && text.contains("BASIC"), "{text}");
 }
 
 async fn a_body_is_one_object(scene: &Scene) {
-    let valid = new(json!({"keyName": "not-made"})).to_string();
+    let valid = new(&json!({"keyName": "not-made"})).to_string();
     for body in [
         "[]".to_owned(),
         "7".into(),
