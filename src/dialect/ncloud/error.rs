@@ -216,6 +216,9 @@ impl From<ServiceError> for NcloudError {
         let kind = match &error {
             ServiceError::State(state) => return of_state(state),
             ServiceError::NotFound { what: Missing::Key, .. } => return Self::no_key(),
+            ServiceError::NotFound { what: Missing::Version, .. } => {
+                return Self::new(Code::NotFound, "the key has no version with this number");
+            }
             ServiceError::Unauthenticated => {
                 return Self::new(Code::Unauthorized, "the token or access key is not valid for this any more");
             }
@@ -252,6 +255,8 @@ fn of_state(state: &StateError) -> NcloudError {
         StateError::KeyActive => "the key's status is ENABLE already".to_owned(),
         StateError::KeyPendingDeletion => "the key's status is REVOKE: cancel its deletion first".to_owned(),
         StateError::KeyNotPendingDeletion => "the key's status is not REVOKE: request its deletion first".to_owned(),
+        // There is no other way here to make another version primary.
+        StateError::VersionIsPrimary => "the version that encrypts cannot be disabled: rotate the key first".to_owned(),
         StateError::KeyIsConvergent
         | StateError::RotationImminent
         | StateError::RotationOff
@@ -262,7 +267,6 @@ fn of_state(state: &StateError) -> NcloudError {
         | StateError::VersionDestroyed
         | StateError::VersionAlreadyScheduled
         | StateError::VersionNotScheduled
-        | StateError::VersionIsPrimary
         | StateError::VersionIsNewest
         | StateError::NoTokenGenerator
         | StateError::NotDue => state.to_string(),

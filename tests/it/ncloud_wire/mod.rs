@@ -1,19 +1,33 @@
 //! The Ncloud dialect from outside: a real `claviger dev` and signed HTTP.
 //!
 //! What is expected here is what the cloud documents and what docs/dialects/ncloud.md chose, not what the code does.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must fail")]
 
+mod access;
 mod acl;
+mod api_one;
+mod bodies;
+mod border;
 mod convergent;
 mod cross;
 mod crypto;
+mod deletion;
+mod keys;
 mod life;
+mod lists;
 mod lists_of_data;
+mod names;
+mod proofs;
+mod rotation;
 mod schedule;
+mod shapes;
+mod signatures;
+mod states;
 mod three;
 mod together;
 mod tokens;
 mod uses;
+mod versions;
 
 use crate::support::aws::AccessKey;
 use crate::support::client::text;
@@ -67,17 +81,26 @@ impl Scene {
         path(&text(&data(&self.admin.post("/kms/v1/keys", &body).await)["keyTag"]))
     }
 
-    /// Somebody new of a folder, with these roles on that folder, as signed requests.
+    /// Somebody new of the server's folder, with these roles on that folder, as signed requests.
     pub async fn caller(&self, name: &str, roles: &[&str]) -> Ncloud {
-        let folder = self.dev.folder();
+        self.principal_of(self.dev.folder(), name, roles).await.0
+    }
+
+    /// Somebody new of a folder, with these roles on that folder, as signed requests and by id.
+    pub async fn principal_of(&self, folder: &str, name: &str, roles: &[&str]) -> (Ncloud, String) {
         let id = self.rest.service_account(folder, name).await;
         for role in roles {
-            let binding = json!({"roleId": role, "subject": {"id": id, "type": "serviceAccount"}});
-            let body = json!({"accessBindingDeltas": [{"action": "ADD", "accessBinding": binding}]});
-            self.rest.post(&format!("/claviger/v1/folders/{folder}:updateAccessBindings"), &body).await.ok();
+            self.bind(&format!("/claviger/v1/folders/{folder}"), role, &id).await;
         }
         let key = crate::aws_wire::access_key(&self.rest, &id).await;
-        Ncloud::new(self.dev.credential("CLAVIGER_ENDPOINT"), &key)
+        (Ncloud::new(self.dev.credential("CLAVIGER_ENDPOINT"), &key), id)
+    }
+
+    /// Gives a role on a folder or key, which its path in the native dialect names.
+    pub async fn bind(&self, place: &str, role: &str, principal: &str) {
+        let binding = json!({"roleId": role, "subject": {"id": principal, "type": "serviceAccount"}});
+        let body = json!({"accessBindingDeltas": [{"action": "ADD", "accessBinding": binding}]});
+        self.rest.post(&format!("{place}:updateAccessBindings"), &body).await.ok();
     }
 }
 

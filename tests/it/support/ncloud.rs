@@ -87,16 +87,24 @@ impl Ncloud {
         Self::with_authorities(endpoint, key, Vec::new())
     }
 
-    /// A client over TLS, trusting one authority.
+    /// A client over TLS, trusting one authority; client and server agree on HTTP/2.
     pub fn over_tls(endpoint: &str, key: &AccessKey, ca: &Path) -> Self {
         let authority = Certificate::from_pem(&std::fs::read(ca).unwrap()).unwrap();
         Self::with_authorities(endpoint, key, vec![authority])
     }
 
+    /// A client over HTTP/2 in the clear.
+    pub fn h2c(endpoint: &str, key: &AccessKey) -> Self {
+        Self::over(endpoint, key, reqwest::Client::builder().http2_prior_knowledge())
+    }
+
     fn with_authorities(endpoint: &str, key: &AccessKey, authorities: Vec<Certificate>) -> Self {
-        let builder = reqwest::Client::builder().tls_certs_only(authorities).timeout(Duration::from_secs(60));
-        let (client, endpoint) = (builder.build().unwrap(), endpoint.to_owned());
-        Self { client, endpoint, proof: Proof::Key(key.clone()) }
+        Self::over(endpoint, key, reqwest::Client::builder().tls_certs_only(authorities))
+    }
+
+    fn over(endpoint: &str, key: &AccessKey, client: reqwest::ClientBuilder) -> Self {
+        let client = client.timeout(Duration::from_secs(60)).build().unwrap();
+        Self { client, endpoint: endpoint.to_owned(), proof: Proof::Key(key.clone()) }
     }
 
     /// The same server with another proof.
