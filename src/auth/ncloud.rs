@@ -152,7 +152,8 @@ impl NcloudRequests {
             Recognised::Refused(principal) => return Err(refused(principal)),
         };
         // Before anything is done or counted in the principal's name. Another key is not looked at.
-        if key_id != Some(token.key_id) || !self.parts.kms.has_generator_of(&token).await? {
+        let of_another = key_id.is_some_and(|key_id| key_id != token.key_id);
+        if of_another || !self.parts.kms.has_generator_of(&token).await? {
             return Err(refused(Some(caller.principal_id)));
         }
         self.parts.directory.accepted_token_of(&caller);

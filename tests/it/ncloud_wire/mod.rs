@@ -11,6 +11,7 @@ mod border;
 mod convergent;
 mod cross;
 mod crypto;
+mod dead_tokens;
 mod deletion;
 mod keys;
 mod life;

@@ -153,13 +153,19 @@ async fn tokens_need_a_generator_and_an_enabled_key(scene: &Scene) {
     data(&scene.admin.act(&format!("{}/request-deletion", issued.key)).await);
     issued.is_refused(&scene.admin, 422, "UNPROCESSABLE_ENTITY").await;
     let path = format!("{}/token-generator", issued.key);
-    for method in ["GET", "POST", "PUT", "DELETE"] {
+    for method in ["GET", "POST", "PUT"] {
         refused(&scene.admin.call(method, &path, None).await, 422, "UNPROCESSABLE_ENTITY");
     }
     // A deletion that was taken back leaves the tokens as they were.
     data(&scene.admin.act(&format!("{}/cancel-deletion", issued.key)).await);
     data(&scene.admin.act(&format!("{}/enable", issued.key)).await);
     issued.works(&scene.admin).await;
+    // But they can be ended at any time, also while the key is off.
+    data(&scene.admin.act(&format!("{}/disable", issued.key)).await);
+    change(scene, "PUT", &issued.key).await;
+    data(&scene.admin.act(&format!("{}/request-deletion", issued.key)).await);
+    change(scene, "DELETE", &issued.key).await;
+    issued.is_refused(&scene.admin, 401, "UNAUTHORIZED").await;
     for what in ["token-generator", "token-set"] {
         refused(&scene.admin.act(&format!("{}/{what}", path_of_nobody())).await, 404, "NOT_FOUND");
     }

@@ -108,7 +108,7 @@ async fn database() -> Db {
 #[case::a_list_that_does_not_bind("addresses", r#"'{"enabled":false,"addresses":[]}'"#)]
 #[case::another_list("addresses", r#"'{"enabled":true,"addresses":["203.0.113.9"]}'"#)]
 #[case::no_list("addresses", "NULL")]
-#[case::another_generator("token_generator", "replace(token_generator, '09090909', '09090908')")]
+#[case::another_generator("token_generator", "replace(token_generator, '0909-0909', '0909-0908')")]
 #[case::no_generator("token_generator", "NULL")]
 #[case::columns_that_moved("deletion_requested_at", "convergent")]
 #[tokio::test]

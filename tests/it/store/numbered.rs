@@ -238,4 +238,6 @@ async fn a_number_that_was_changed_is_found() {
     let db = three_versions().await;
     db.tamper("UPDATE versions SET number = 9 WHERE id = ?1", [version_id(1, 1).as_bytes()]);
     assert_alarm(&db.store.material_numbered(key_id(1), 9).await, "versions");
+    assert_alarm(&db.store.material_numbered(key_id(1), 1).await, "versions");
+    assert!(db.store.material_numbered(key_id(1), 2).await.is_ok_and(|found| found.is_some()));
 }

@@ -1,4 +1,5 @@
-//! The real token, and how often it was asked for the secret of a credential and for key pairs.
+//! The real token, and how often it was asked for the secret of a credential and for key pairs. It can wait before an
+//! encryption.
 
 use async_trait::async_trait;
 use claviger::domain::algorithm::Algorithm;
@@ -7,19 +8,42 @@ use claviger::domain::id::{CredentialId, KeyId, MaterialId};
 use claviger::domain::key_pair::KeyPairSpec;
 use claviger::service::ports::KeyPair;
 use claviger::service::ports::{Material, SealedData, SealedMaterial, Token, TokenDescription, TokenError};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
 pub struct CountingToken {
     inner: Arc<dyn Token>,
     opened: AtomicUsize,
     key_pairs: AtomicUsize,
+    encryptions: AtomicUsize,
+    pause: Mutex<Option<Pause>>,
+}
+
+/// Where the token waits.
+struct Pause {
+    before: usize,
+    reached: oneshot::Sender<()>,
+    go_on: oneshot::Receiver<()>,
 }
 
 impl CountingToken {
     pub fn new(inner: &Arc<dyn Token>) -> Self {
-        Self { inner: Arc::clone(inner), opened: AtomicUsize::new(0), key_pairs: AtomicUsize::new(0) }
+        Self {
+            inner: Arc::clone(inner),
+            opened: AtomicUsize::new(0),
+            key_pairs: AtomicUsize::new(0),
+            encryptions: AtomicUsize::new(0),
+            pause: Mutex::new(None),
+        }
+    }
+
+    /// Lets the token wait before this encryption, counted from 0: says when it does, and takes when to go on.
+    pub fn pause_before(&self, encryption: usize) -> (oneshot::Receiver<()>, oneshot::Sender<()>) {
+        let ((reached, is_reached), (go, go_on)) = (oneshot::channel(), oneshot::channel());
+        *self.pause.lock().unwrap() = Some(Pause { before: encryption, reached, go_on });
+        (is_reached, go)
     }
 
     pub fn opened(&self) -> usize {
@@ -43,6 +67,12 @@ impl Token for CountingToken {
         aad: Vec<u8>,
         plaintext: Zeroizing<Vec<u8>>,
     ) -> Result<SealedData, TokenError> {
+        let number = self.encryptions.fetch_add(1, Ordering::SeqCst);
+        let pause = self.pause.lock().unwrap().take_if(|pause| pause.before == number);
+        if let Some(Pause { reached, go_on, .. }) = pause {
+            reached.send(()).unwrap();
+            go_on.await.unwrap();
+        }
         self.inner.encrypt(material, aad, plaintext).await
     }
 

@@ -57,3 +57,29 @@ fn a_deletion_at_once_that_is_cut_off_anywhere_is_finished_or_was_not_begun() {
         assert!(between >= 4, "two versions begin and end: {outcomes:?}");
     });
 }
+
+/// A deletion that was answered is final: a clock that leaps afterwards does not keep the bytes.
+#[test]
+fn what_is_left_of_a_deletion_is_finished_also_while_destructions_are_held() {
+    let name = "what_is_left_of_a_deletion_is_finished_also_while_destructions_are_held";
+    in_own_process(module_path!(), name, async |core| {
+        let mut service = Service::start(core).await;
+        let ctx = ncloud(&service);
+        let (key, other) = (new_key(&service, Algorithm::Aes256Hsm).await, new_key(&service, Algorithm::Aes256).await);
+        service.kms.maintain().await.unwrap();
+        for key in [key, other] {
+            service.kms.delete_key(&ctx, key, Some(DAY)).await.unwrap();
+        }
+        // The power goes with the second write, which would begin the destruction of the version.
+        service.store.cut_after(2);
+        service.kms.delete_key_at_once(&ctx, key).await.unwrap();
+        service.restart();
+        service.clock.leap(DAY * 2);
+        let report = service.kms.maintain().await.unwrap();
+        assert!(report.held.is_some());
+        assert_eq!((report.destroyed, report.deleted), (1, 0), "nothing that was only due");
+        let versions = service.core.store.versions(key, None, 10).await.unwrap().items;
+        assert!(versions.iter().all(|row| matches!(row.value.state, VersionState::Destroyed { .. })));
+        assert!(matches!(stored(&service, other).await.state, KeyState::PendingDeletion { .. }));
+    });
+}

@@ -1,10 +1,14 @@
 //! Several texts in one request.
 
 use super::*;
+use crate::service::identity::counting_token::CountingToken;
 use crate::service::in_own_process;
 use claviger::domain::error::StateError;
 use claviger::domain::key::Switch;
+use claviger::service::addresses::AddressChange;
 use claviger::service::lists_of_data::ListOf;
+use claviger::service::request::KeyPatch;
+use std::sync::Arc;
 
 fn list<T>(key_id: KeyId, items: Vec<T>) -> ListOf<T> {
     ListOf { key_id, context: EncryptionContext::Empty, items }
@@ -113,5 +117,34 @@ fn a_convergent_list_has_equal_texts_for_equal_items() {
         assert!(made[0] == made[2] && made[0] != made[1]);
         let again = ListOf { key_id, context: convergent(b"table 1"), items: made.clone() };
         assert_eq!(texts(&service.kms.re_encrypt_list(&ncloud(&service), again).await.unwrap()), made);
+    });
+}
+
+#[test]
+fn a_list_ends_where_the_key_is_switched_off_or_the_role_is_taken() {
+    in_own_process(module_path!(), "a_list_ends_where_the_key_is_switched_off_or_the_role_is_taken", async |core| {
+        let service = Service::start(core).await;
+        let ctx = ncloud(&service);
+        let off = KeyPatch { switch: Some(Switch::Inactive), ..KeyPatch::default() };
+        let bind_all = AddressChange::Enable(true);
+        for denied in [false, true] {
+            let key = new_key(&service, Algorithm::Aes256Hsm).await;
+            let token = Arc::new(CountingToken::new(&service.core.token));
+            let kms = service.another(|parts| parts.token = Arc::clone(&token) as _);
+            let (reached, go_on) = token.pause_before(2);
+            let (encrypted, ()) = tokio::join!(kms.encrypt_list(&ctx, list(key, plaintexts(9))), async {
+                reached.await.unwrap();
+                match denied {
+                    false => kms.update_key(&ctx, key, off.clone()).await.map(drop).unwrap(),
+                    true => kms.change_addresses(&ctx, key, bind_all.clone()).await.map(drop).unwrap(),
+                }
+                go_on.send(()).unwrap();
+            });
+            match (denied, &encrypted) {
+                (false, Err(ServiceError::State(StateError::KeyInactive))) => {}
+                (true, Err(ServiceError::AddressDenied)) => {}
+                _ => panic!("{encrypted:?}"),
+            }
+        }
     });
 }

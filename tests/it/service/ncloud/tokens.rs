@@ -253,3 +253,19 @@ fn the_list_of_addresses_binds_tokens_of_both_kinds() {
         issue(&service, &from(ctx, elsewhere), key, ACCESS).await.unwrap();
     });
 }
+
+/// Who may only view a key must not keep others from it.
+#[test]
+fn issuing_tokens_changes_nothing_of_the_key_and_waits_for_nobody_who_does() {
+    let name = "issuing_tokens_changes_nothing_of_the_key_and_waits_for_nobody_who_does";
+    in_own_process(module_path!(), name, async |core| {
+        let service = Service::start(core).await;
+        let key = key_with_generator(&service).await;
+        let before = service.core.store.key(key).await.unwrap().unwrap();
+        for _ in 0..3 {
+            issue(&service, &ncloud(&service), key, ACCESS).await.unwrap();
+        }
+        assert_eq!(service.core.store.key(key).await.unwrap().unwrap(), before);
+        assert!(service.kms.key_operations(&service.ctx, key, None, 10).await.unwrap().items.len() == 2);
+    });
+}
