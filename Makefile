@@ -40,7 +40,7 @@ test-clients: need-rust need-softhsm ## Install clients and run them against a s
 fuzz: need-rust ## Fuzz every parser with cargo-fuzz, on a nightly toolchain (says what is missing)
 	@FUZZ_SECONDS='$(FUZZ_SECONDS)' FUZZ='$(FUZZ)' fuzz/run
 
-bench: need-rust need-softhsm ## Measure the server against the bare token (about 2 minutes)
+bench: need-rust need-softhsm ## Measure the server against the bare token (about 3 minutes)
 	@cargo bench --locked --bench server
 
 bench-keys: need-rust ## Measure the store with 1,000 and with KEYS=1000000 keys (about 10 minutes)

@@ -53,7 +53,7 @@ async fn run() -> Result<Report> {
         rows.push(Row::nothing(size, concurrency, &load));
     }
     let nothing = rows.clone();
-    let mut aws = vec![];
+    let mut others = vec![];
     for algorithm in ALGORITHMS {
         let key_id = server.create_key(algorithm).await?;
         for (size, concurrency) in every_case() {
@@ -64,12 +64,17 @@ async fn run() -> Result<Report> {
             let idle = nothing.iter().find(same).context("no idle row")?;
             let base = idle.cpu_micros + bare.cpu_micros(size).context("size not measured")?;
             rows.push(Row::encrypt(algorithm, size, concurrency, &load, base));
-            let request = server.aws_encrypt_request(&key_id, size)?;
-            let load = load::run(&server, &request, concurrency, WARM_UP, WINDOW).await?;
-            aws.push(Row::encrypt(algorithm, size, concurrency, &load, base).aws());
+            let signed = [
+                ("AWS", server.aws_encrypt_request(&key_id, size)?),
+                ("Ncloud", server.ncloud_encrypt_request(&key_id, size)?),
+            ];
+            for (interface, request) in signed {
+                let load = load::run(&server, &request, concurrency, WARM_UP, WINDOW).await?;
+                others.push(Row::encrypt(algorithm, size, concurrency, &load, base).over(interface));
+            }
         }
     }
-    rows.extend(aws);
+    rows.extend(others);
     Ok(Report { bare, rows })
 }
 

@@ -57,9 +57,9 @@ impl Row {
         }
     }
 
-    /// The same over the AWS interface.
-    pub fn aws(self) -> Self {
-        Self { operation: format!("AWS {}", self.operation), algorithm: None, ..self }
+    /// The same over another interface.
+    pub fn over(self, interface: &str) -> Self {
+        Self { operation: format!("{interface} {}", self.operation), algorithm: None, ..self }
     }
 
     fn is_goal(&self) -> bool {

@@ -4,6 +4,7 @@ use crate::http::Connection;
 use crate::load::Request;
 use ::http::{HeaderMap, HeaderName, HeaderValue};
 use anyhow::{Context, Result, bail};
+use aws_lc_rs::hmac;
 use base64::Engine;
 use claviger::testing::signer::Signer;
 use rustix::process::{Pid, Signal, kill_process};
@@ -26,6 +27,7 @@ pub struct Server {
     child: Child,
     folder_id: String,
     token: String,
+    /// Signs requests of AWS and Ncloud.
     aws: AwsClient,
     _directory: tempfile::TempDir,
 }
@@ -96,6 +98,26 @@ impl Server {
         let AwsClient { access_key_id, secret, .. } = &self.aws;
         Signer { access_key_id, secret, scope: &scope, at: &at }.sign(&mut headers, body.as_bytes());
         Request::with_headers("POST", "/", &headers, &body)
+    }
+
+    /// The same over the Ncloud interface, signed now.
+    pub fn ncloud_encrypt_request(&self, key_id: &str, size: usize) -> Result<Request> {
+        let AwsClient { access_key_id, secret, .. } = &self.aws;
+        let target = format!("/kms/v1/keys/{}/encrypt", key_id.replace('-', ""));
+        let time = jiff::Timestamp::now().as_millisecond().to_string();
+        let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
+        let signature = hmac::sign(&key, format!("POST {target}\n{time}\n{access_key_id}").as_bytes());
+        let signature = base64::engine::general_purpose::STANDARD.encode(signature);
+        let mut headers = HeaderMap::new();
+        for (name, value) in [
+            ("host", self.address.to_string().as_str()),
+            ("x-ncp-apigw-timestamp", &time),
+            ("x-ncp-iam-access-key", access_key_id),
+            ("x-ncp-apigw-signature-v2", &signature),
+        ] {
+            headers.insert(HeaderName::from_lowercase(name.as_bytes())?, HeaderValue::from_str(value)?);
+        }
+        Request::with_headers("POST", &target, &headers, &body(size))
     }
 
     /// The same headers and body, to a route that does nothing with them.

@@ -1,8 +1,8 @@
 //! Failed attempts to authenticate: counted per source address and per principal, and told apart above a limit.
 //!
 //! In: where a failed attempt came from, and whose credential it was if that is known. Out: the error for its caller. Called
-//! after verification only, by [`super::credentials`], [`super::jwt`] and [`super::sigv4`]: a valid credential never comes
-//! here, so nobody can lock others out by failing in their name or from their address.
+//! after verification only, by [`super::credentials`], [`super::jwt`], [`super::ncloud`] and [`super::sigv4`]: a valid
+//! credential never comes here, so nobody can lock others out by failing in their name or from their address.
 
 use super::source::Source;
 use crate::domain::id::PrincipalId;

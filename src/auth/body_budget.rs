@@ -1,4 +1,4 @@
-//! How many bytes of request bodies are held before it is verified who sent them.
+//! How many bytes of request bodies are held while they come in, and before it is verified who sent them.
 //!
 //! In: where a request comes from, whose credential it names, and how large its body may become. Out: a [`Held`], as soon as
 //! there is room; it is dropped once the body is verified or dropped itself. Called by dialects whose signatures are over the

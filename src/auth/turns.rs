@@ -1,7 +1,7 @@
 //! Turns of sources at looking credentials up in the database.
 //!
 //! In: where a request comes from. Out: a [`Turn`], as soon as few enough others of that source have one. Called by
-//! [`super::credentials`], [`super::jwt`] and [`super::sigv4`] before they ask for a credential that is not in memory:
+//! [`super::credentials`], [`super::jwt`], [`super::ncloud`] and [`super::sigv4`] before they ask for a credential that is not in memory:
 //! whoever sends any number of bad ones fills a queue of its own, and others wait behind a few of them only. Nobody is
 //! refused.
 

@@ -1,6 +1,7 @@
 //! Wire formats over one core: each dialect parses, makes one service call and renders.
 
 pub mod aws;
+pub mod days;
 pub mod native;
 pub mod ncloud;
 pub mod page_token;

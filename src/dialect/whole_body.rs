@@ -1,4 +1,4 @@
-//! Bodies that are read whole before it is verified who sent them.
+//! Bodies that are read whole, some before it is verified who sent them.
 //!
 //! In: a body, and who is said to send it. Out: its bytes, which are wiped when they are dropped, and the room that they take
 //! in the [`BodyBudget`] until the caller has verified them. A small body that has arrived with its head takes none and waits

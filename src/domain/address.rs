@@ -51,6 +51,11 @@ impl AddressList {
         !self.enabled && self.addresses.is_empty()
     }
 
+    /// The addresses that another list has and this one has not.
+    pub fn missing<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = Ipv4Addr> + 'a {
+        other.addresses.difference(&self.addresses).copied()
+    }
+
     /// The list with these addresses too.
     ///
     /// # Errors

@@ -156,12 +156,13 @@ impl Envelope {
     ///
     /// # Errors
     /// [`MalformedEnvelope`] for fewer bytes than the parts need.
-    pub fn under(header: Header, tail: &[u8]) -> Result<Self, MalformedEnvelope> {
-        let (iv, sealed) = tail.split_at_checked(header.suite.iv_bytes()).ok_or(MalformedEnvelope)?;
-        if sealed.len() < TAG_BYTES {
+    pub fn under(header: Header, mut tail: Vec<u8>) -> Result<Self, MalformedEnvelope> {
+        let iv_bytes = header.suite.iv_bytes();
+        if tail.len() < iv_bytes + TAG_BYTES {
             return Err(MalformedEnvelope);
         }
-        Ok(Self { header, iv: iv.to_vec(), sealed: sealed.to_vec() })
+        let sealed = tail.split_off(iv_bytes);
+        Ok(Self { header, iv: tail, sealed })
     }
 
     /// What of an envelope's bytes follows its header: IV, ciphertext and tag.

@@ -81,7 +81,7 @@ impl KeyId {
     #[must_use]
     pub fn from_tag(text: &str) -> Option<Self> {
         let id = Uuid::try_parse(text).ok()?;
-        let canonical = id.simple().to_string() == text;
+        let canonical = &*id.simple().encode_lower(&mut Uuid::encode_buffer()) == text;
         canonical.then_some(Self(id))
     }
 

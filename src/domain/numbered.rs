@@ -6,6 +6,7 @@
 use super::envelope::{Envelope, MalformedEnvelope, TAG_BYTES};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use std::fmt::Write;
 
 const PREFIX: &[u8] = b"ncpkms:v";
 /// The most digits of a version's number (`u32`).
@@ -48,8 +49,11 @@ impl Numbered {
     /// The text of an envelope's bytes that a version with this number made.
     #[must_use]
     pub fn text(number: u32, envelope: &[u8]) -> String {
-        let mut text = format!("ncpkms:v{number}:");
-        STANDARD.encode_string(Envelope::tail(envelope), &mut text);
+        let tail = Envelope::tail(envelope);
+        let mut text = String::with_capacity(PREFIX.len() + MAX_DIGITS + 1 + tail.len().div_ceil(3) * 4);
+        // Writing to a string does not fail.
+        let _ = write!(text, "ncpkms:v{number}:");
+        STANDARD.encode_string(tail, &mut text);
         text
     }
 }

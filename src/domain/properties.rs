@@ -253,7 +253,7 @@ proptest! {
         let envelope = Envelope { header, iv: vec![iv; suite.iv_bytes()], sealed };
         let parsed = Numbered::parse(Numbered::text(number, &envelope.to_bytes()).as_bytes()).unwrap();
         prop_assert_eq!(parsed.number, number);
-        prop_assert_eq!(Envelope::under(header, &parsed.body).unwrap(), envelope);
+        prop_assert_eq!(Envelope::under(header, parsed.body).unwrap(), envelope);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 #[serde(transparent)]
 pub struct Name(String);
 
-/// A key's description: free text. The native dialect accepts at most 1024 characters, AWS 8192.
+/// A key's description: free text. The native dialect accepts at most 1024 characters, AWS 8192, Ncloud 100.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Description(String);

@@ -109,10 +109,13 @@ async fn handle(State(edge): State<Arc<Edge>>, mut request: Request, next: Next)
         Err(_) => failure(form, Failure::TooSlow, &id),
     };
     if let Ok(value) = HeaderValue::from_str(&id) {
-        match form {
-            Form::Aws => drop(response.headers_mut().insert(X_AMZN_REQUEST_ID, value.clone())),
-            Form::Ncloud => drop(response.headers_mut().insert(X_NCP_REQUEST_ID, value.clone())),
-            Form::Grpc | Form::Rest => {}
+        let own_name = match form {
+            Form::Aws => Some(X_AMZN_REQUEST_ID),
+            Form::Ncloud => Some(X_NCP_REQUEST_ID),
+            Form::Grpc | Form::Rest => None,
+        };
+        if let Some(name) = own_name {
+            response.headers_mut().insert(name, value.clone());
         }
         response.headers_mut().insert(REQUEST_ID, value);
     }

@@ -97,11 +97,7 @@ pub fn credential_revoked(ctx: &RequestContext, record: &CredentialRecord) {
 
 /// The list of addresses of a key was changed, or switched.
 pub fn addresses_changed(ctx: &RequestContext, key_id: KeyId, before: &AddressList, after: &AddressList) {
-    let missing_in = |list: &AddressList, other: &AddressList| {
-        let held: HashSet<Ipv4Addr> = list.addresses().collect();
-        other.addresses().filter(|address| !held.contains(address)).collect::<Vec<_>>()
-    };
-    let (added, removed) = (missing_in(before, after), missing_in(after, before));
+    let (added, removed): (Vec<_>, Vec<_>) = (before.missing(after).collect(), after.missing(before).collect());
     let named =
         |addresses: &[Ipv4Addr]| addresses.iter().take(NAMED).map(Ipv4Addr::to_string).collect::<Vec<_>>().join(", ");
     tracing::info!(
@@ -122,17 +118,15 @@ pub fn token_generator_changed(
     ctx: &RequestContext,
     key_id: KeyId,
     before: Option<TokenGenerator>,
-    after: Option<TokenGenerator>,
+    after: TokenGenerator,
 ) {
-    let id = |generator: Option<TokenGenerator>| {
-        generator.filter(TokenGenerator::is_active).map(|generator| generator.id.to_string())
-    };
+    let id = |generator: TokenGenerator| generator.id.to_string();
     tracing::info!(
         target: "claviger::access",
         by = %ctx.caller.principal_id,
         resource = %Resource(BindingScope::Key(key_id)),
-        ended = id(before),
-        generator = id(after),
+        ended = before.map(id),
+        generator = after.is_active().then(|| id(after)),
         "token generator changed"
     );
 }

@@ -54,6 +54,9 @@ impl Kms {
             value.require_live()?;
             let before = value.addresses.clone();
             let addresses = change.applied(before.clone())?;
+            if addresses == before {
+                return Ok(addresses);
+            }
             let changed = Stored { value: Key { addresses: addresses.clone(), ..value }, row_seq };
             self.commit_key_change(ctx, lock, changed, primary, OperationKind::UpdateKey).await?;
             access_log::addresses_changed(ctx, key_id, &before, &addresses);

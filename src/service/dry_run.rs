@@ -6,6 +6,7 @@ use super::kms::Kms;
 use super::material::usable;
 use super::request::{DryDecrypt, DryRun, RequestContext};
 use crate::domain::access::Permission;
+use crate::domain::context::EncryptionContext;
 use crate::domain::id::KeyId;
 
 impl Kms {
@@ -16,21 +17,27 @@ impl Kms {
     /// # Errors
     /// Those with which the use itself would end, and [`ServiceError::Invalid`] for a use of no key.
     pub async fn dry_run(&self, ctx: &RequestContext, request: DryRun) -> Result<(), ServiceError> {
-        match request {
-            DryRun { decrypt: Some(source), encrypt: Some(key_id) } => self.dry_re_encrypt(ctx, source, key_id).await,
-            DryRun { decrypt: Some(source), encrypt: None } => self.dry_decrypt(ctx, source).await,
-            DryRun { decrypt: None, encrypt: Some(key_id) } => self.dry_encrypt(ctx, key_id).await,
-            DryRun { decrypt: None, encrypt: None } => {
+        let DryRun { decrypt, encrypt, context } = request;
+        match (decrypt, encrypt) {
+            (Some(source), Some(key_id)) => self.dry_re_encrypt(ctx, source, key_id, context).await,
+            (Some(source), None) => self.dry_decrypt(ctx, source).await,
+            (None, Some(key_id)) => self.dry_encrypt(ctx, key_id, context).await,
+            (None, None) => {
                 self.limits.count_request(ctx)?;
                 Err(ServiceError::Invalid("a dry run needs a key".into()))
             }
         }
     }
 
-    async fn dry_encrypt(&self, ctx: &RequestContext, key_id: KeyId) -> Result<(), ServiceError> {
+    async fn dry_encrypt(
+        &self,
+        ctx: &RequestContext,
+        key_id: KeyId,
+        context: Option<EncryptionContext>,
+    ) -> Result<(), ServiceError> {
         self.on_key(ctx, Permission::Encrypt, key_id, |entry| async move {
             entry.key.require_active()?;
-            usable(&entry.primary).map(drop)
+            encrypts(&entry, context.as_ref())
         })
         .await
     }
@@ -48,13 +55,14 @@ impl Kms {
         ctx: &RequestContext,
         source: DryDecrypt,
         key_id: KeyId,
+        context: Option<EncryptionContext>,
     ) -> Result<(), ServiceError> {
         let wanted = [(Permission::Encrypt, key_id), (Permission::Decrypt, source.key_id())];
         self.on_two_keys(ctx, wanted, |target, origin| async move {
             target.key.require_active()?;
             origin.key.require_active()?;
             self.opens(&origin, &source).await?;
-            usable(&target.primary).map(drop)
+            encrypts(&target, context.as_ref())
         })
         .await
     }
@@ -65,6 +73,12 @@ impl Kms {
             DryDecrypt::Ciphertext(source) => self.open(entry, &source.context, &source.ciphertext).await.map(drop),
         }
     }
+}
+
+/// Whether the key's primary version could encrypt with this context.
+fn encrypts(entry: &KeyEntry, context: Option<&EncryptionContext>) -> Result<(), ServiceError> {
+    context.map_or(Ok(()), |context| entry.key.check_context(context))?;
+    usable(&entry.primary).map(drop)
 }
 
 impl DryDecrypt {

@@ -150,6 +150,9 @@ impl KeyCache {
             return Ok(None);
         }
         let _stripe = self.lock(key_id).await;
+        if let Some(entry) = self.numbers.get(&(key_id, number)).and_then(|id| self.of_key(&key.key, id)) {
+            return Ok(Some(entry));
+        }
         let loaded = self.store.material_numbered(key_id, number).await?.map(|stored| self.entry(&key.key, stored));
         if let Some(entry) = &loaded {
             self.numbers.insert((key_id, number), entry.version.id);

@@ -97,7 +97,7 @@ impl Kms {
             };
             let changed = Stored { value: Key { token_generator: Some(after), ..value }, row_seq };
             self.commit_key_change(ctx, lock, changed, primary, OperationKind::UpdateKey).await?;
-            access_log::token_generator_changed(ctx, key_id, before, Some(after));
+            access_log::token_generator_changed(ctx, key_id, before, after);
             Ok(())
         })
         .await

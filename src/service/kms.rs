@@ -149,6 +149,15 @@ impl Kms {
         &self.token
     }
 
+    /// Refuses a caller whose credential is not in force any more: for dialects that know the caller before the body of a
+    /// request has come in.
+    ///
+    /// # Errors
+    /// [`ServiceError::Unauthenticated`], and those of the store.
+    pub async fn require_in_force(&self, caller: &Caller) -> Result<(), ServiceError> {
+        self.directory.require_in_force(caller).await
+    }
+
     /// Counts a request for its principal as soon as it is known who sent it: for dialects whose requests may end before a
     /// use case, or take several. Use cases do not count it again.
     ///

@@ -3,11 +3,13 @@
 //! A list is one request: it is counted once, and encrypted under one version.
 
 use super::error::ServiceError;
+use super::key_cache::KeyEntry;
 use super::kms::Kms;
 use super::request::{Decrypted, Encrypted, RequestContext};
 use crate::domain::access::Permission;
 use crate::domain::context::EncryptionContext;
 use crate::domain::id::KeyId;
+use std::sync::Arc;
 use zeroize::Zeroizing;
 
 /// What is done with each of a list under one key and context.
@@ -36,7 +38,9 @@ impl Kms {
             entry.key.require_active()?;
             let mut encrypted = Vec::with_capacity(items.len());
             for plaintext in items {
-                self.require_still(ctx, Permission::Encrypt, key_id).await?;
+                if !encrypted.is_empty() {
+                    self.still_permitted(ctx, Permission::Encrypt, key_id).await?;
+                }
                 encrypted.push(self.seal(&entry, &entry.primary, &context, plaintext).await?);
             }
             Ok(encrypted)
@@ -57,8 +61,11 @@ impl Kms {
         self.on_key(ctx, Permission::Decrypt, key_id, |entry| async move {
             entry.key.require_active()?;
             let mut decrypted = Vec::with_capacity(items.len());
+            let mut entry = entry;
             for ciphertext in items {
-                self.require_still(ctx, Permission::Decrypt, key_id).await?;
+                if !decrypted.is_empty() {
+                    entry = self.still_permitted(ctx, Permission::Decrypt, key_id).await?;
+                }
                 decrypted.push(self.open(&entry, &context, &ciphertext).await?);
             }
             Ok(decrypted)
@@ -80,10 +87,13 @@ impl Kms {
         self.on_two_keys(ctx, wanted, |entry, _| async move {
             entry.key.require_active()?;
             let mut encrypted = Vec::with_capacity(items.len());
+            let mut source = Arc::clone(&entry);
             for ciphertext in items {
-                self.require_still(ctx, Permission::Decrypt, key_id).await?;
-                self.require_still(ctx, Permission::Encrypt, key_id).await?;
-                let opened = self.open(&entry, &context, &ciphertext).await?;
+                if !encrypted.is_empty() {
+                    self.permitted_key(ctx, Permission::Encrypt, key_id).await?;
+                    source = self.still_permitted(ctx, Permission::Decrypt, key_id).await?;
+                }
+                let opened = self.open(&source, &context, &ciphertext).await?;
                 encrypted.push(self.seal(&entry, &entry.primary, &context, opened.plaintext).await?);
             }
             Ok(encrypted)
@@ -92,14 +102,16 @@ impl Kms {
     }
 
     /// Decides again, from memory: a long list must not go on for long after a key was switched off, a role, credential or
-    /// token was taken, or an address list was changed.
-    async fn require_still(
+    /// token was taken, or an address list was changed. Out comes the key as it is now.
+    async fn still_permitted(
         &self,
         ctx: &RequestContext,
         permission: Permission,
         key_id: KeyId,
-    ) -> Result<(), ServiceError> {
+    ) -> Result<Arc<KeyEntry>, ServiceError> {
         self.directory.require_in_force(&ctx.caller).await?;
-        Ok(self.permitted_key(ctx, permission, key_id).await?.key.require_active()?)
+        let entry = self.permitted_key(ctx, permission, key_id).await?;
+        entry.key.require_active()?;
+        Ok(entry)
     }
 }

@@ -195,7 +195,7 @@ impl Kms {
         let begun = self.destroy_versions_of(key_id).await?;
         self.erase_copies().await?;
         for (key_id, version_id) in begun {
-            self.end_destruction(key_id, version_id).await?;
+            unless_done(self.end_destruction(key_id, version_id).await)?;
         }
         Ok(())
     }
@@ -218,7 +218,8 @@ impl Kms {
             for Stored { value: version, .. } in page.items {
                 let gone = matches!(version.state, VersionState::Destroying { .. } | VersionState::Destroyed { .. });
                 if !gone {
-                    self.begin_destruction(key_id, version.id, |it| it.begin_destruction_with_key(now)).await?;
+                    let destroying = |it: KeyVersion| it.begin_destruction_with_key(now);
+                    unless_done(self.begin_destruction(key_id, version.id, destroying).await)?;
                     begun.push((key_id, version.id));
                 }
             }
@@ -285,5 +286,13 @@ impl Kms {
         report.failed += 1;
         let cause = error.cause().unwrap_or_default();
         tracing::error!(key = %key_id, %error, cause, "a due change failed and will be tried again");
+    }
+}
+
+/// What somebody else did at the same moment is done: the scheduler and a deletion at once may work on the same versions.
+fn unless_done(result: Result<(), ServiceError>) -> Result<(), ServiceError> {
+    match result {
+        Err(ServiceError::State(_) | ServiceError::Conflict) => Ok(()),
+        other => other,
     }
 }

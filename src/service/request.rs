@@ -198,6 +198,8 @@ pub struct DryRun {
     pub decrypt: Option<DryDecrypt>,
     /// The key that would encrypt.
     pub encrypt: Option<KeyId>,
+    /// The additional data that it would bind; `None` if that is not looked at.
+    pub context: Option<EncryptionContext>,
 }
 
 /// A decryption that is not answered.

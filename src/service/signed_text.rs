@@ -1,6 +1,6 @@
 //! Texts that only this installation can make, and that nobody stores: a prefix and the base64 of a payload with its HMAC.
 //!
-//! In: a payload. Out: a text, and back from it the payload. Called by `login_token` and `key_token`, each with a key of
+//! In: a payload. Out: a text, and back from it the payload. Called by `login_token` and `key_token_text`, each with a key of
 //! its own that is the same at every start.
 
 use aws_lc_rs::hmac;

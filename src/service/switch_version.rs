@@ -32,10 +32,14 @@ impl Kms {
             let Stored { value, row_seq } = stored.version;
             let (id, now) = (value.id, self.clock.now());
             let (primary, newest) = (id == key.primary_version, number == key.latest_version_number);
+            let before = value.state;
             let version = match switch {
                 Switch::Active => value.enable(now)?,
                 Switch::Inactive => value.disable(primary, newest, now)?,
             };
+            if version.state == before {
+                return Ok(VersionView { version, primary });
+            }
             let kind = OperationKind::SwitchVersion { version_id: id, switch };
             let changed = Stored { value: version.clone(), row_seq };
             self.commit_version_change(ctx, locked.lock, changed, primary, kind).await?;

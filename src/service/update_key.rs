@@ -73,7 +73,7 @@ impl Kms {
     }
 
     /// The schedule of a key once its period was set in a dialect, whose rules hold from then on. One that AWS has set
-    /// already and that has this period goes on as it is.
+    /// already and that has this period goes on as it is; `reschedule` says what else does, or is refused.
     fn rescheduled(
         &self,
         dialect: Dialect,

@@ -47,8 +47,12 @@ pub fn dry_run_succeeded() -> AwsError {
 ///
 /// # Errors
 /// Those of the use, or DryRunOperationException.
-pub async fn dry_run_of_encryption(call: &Call<'_>, key: &NamedKey) -> Result<Output, AwsError> {
-    let request = DryRun { decrypt: None, encrypt: Some(key.id()) };
+pub async fn dry_run_of_encryption(
+    call: &Call<'_>,
+    key: &NamedKey,
+    context: EncryptionContext,
+) -> Result<Output, AwsError> {
+    let request = DryRun { decrypt: None, encrypt: Some(key.id()), context: Some(context) };
     call.kms.dry_run(&call.ctx, request).await.map_err(|error| call.refused(error, key))?;
     Err(dry_run_succeeded())
 }
@@ -69,7 +73,8 @@ pub async fn encrypt(call: &Call<'_>, mut input: Input) -> Result<Output, AwsErr
     refuse_what_is_not_served(&input, &["EncryptionAlgorithm"])?;
     let key = call.key(&input, "KeyId", Naming::Any).await?;
     if input.flag("DryRun") {
-        return dry_run_of_encryption(call, &key).await;
+        let context = context(&mut input, "EncryptionContext");
+        return dry_run_of_encryption(call, &key, context).await;
     }
     let request = Encrypt {
         key_id: key.id(),
@@ -104,7 +109,7 @@ pub async fn decrypt(call: &Call<'_>, mut input: Input) -> Result<Output, AwsErr
     let wanted = Wanted::read(&mut input, "KeyId", "EncryptionContext")?;
     let (source, request) = Source::find(call, wanted).await?;
     if input.flag("DryRun") {
-        let request = DryRun { decrypt: Some(source.dry(request)), encrypt: None };
+        let request = DryRun { decrypt: Some(source.dry(request)), ..DryRun::default() };
         call.kms.dry_run(&call.ctx, request).await.map_err(|error| source.refused(call, error))?;
         return Err(dry_run_succeeded());
     }

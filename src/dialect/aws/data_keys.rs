@@ -42,7 +42,8 @@ async fn data_key(call: &Call<'_>, mut input: Input, in_clear: bool) -> Result<O
     let bytes = data_key_bytes(input.text("KeySpec"), input.int("NumberOfBytes"))?;
     let key = call.key(&input, "KeyId", Naming::Any).await?;
     if input.flag("DryRun") {
-        return dry_run_of_encryption(call, &key).await;
+        let context = context(&mut input, "EncryptionContext");
+        return dry_run_of_encryption(call, &key, context).await;
     }
     let context = context(&mut input, "EncryptionContext");
     let request = GenerateDataKey { key_id: key.id(), version_id: None, context, bytes };
@@ -100,7 +101,8 @@ async fn key_pair(call: &Call<'_>, mut input: Input, in_clear: bool) -> Result<O
     let spec = key_pair_spec(&name)?;
     let key = call.key(&input, "KeyId", Naming::Any).await?;
     if input.flag("DryRun") {
-        return dry_run_of_encryption(call, &key).await;
+        let context = context(&mut input, "EncryptionContext");
+        return dry_run_of_encryption(call, &key, context).await;
     }
     let context = context(&mut input, "EncryptionContext");
     let request = GenerateDataKeyPair { key_id: key.id(), context, spec };

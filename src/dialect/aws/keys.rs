@@ -8,6 +8,7 @@ use super::marker::{self, List};
 use super::metadata::{AWS_KMS, ENCRYPT_DECRYPT, KeyMetadata, SYMMETRIC_DEFAULT, deletion_date, state};
 use super::output::{Output, epoch_if};
 use super::{arn, policy, states, tags};
+use crate::dialect::days::{self, whole_days};
 use crate::domain::algorithm::Algorithm;
 use crate::domain::error::ValueError;
 use crate::domain::key::Switch;
@@ -17,12 +18,9 @@ use crate::domain::time::Timestamp;
 use crate::service::error::ServiceError;
 use crate::service::request::{CreateKey, KeyPatch};
 use serde::Serialize;
-use std::time::Duration;
 
 /// The longest description, in characters.
 const MAX_DESCRIPTION_CHARS: usize = 8192;
-/// Seconds of a day.
-pub const SECONDS_PER_DAY: u64 = 24 * 60 * 60;
 /// How many days a key's deletion is pending if a request does not say.
 const DEFAULT_PENDING_WINDOW_DAYS: u64 = 30;
 
@@ -221,7 +219,7 @@ struct Scheduled {
 /// ValidationException for a window outside of 7 to 30 days, NotFoundException, KMSInvalidStateException.
 pub async fn schedule_key_deletion(call: &Call<'_>, input: Input) -> Result<Output, AwsError> {
     let days = input.int("PendingWindowInDays").map_or(DEFAULT_PENDING_WINDOW_DAYS, i64::unsigned_abs);
-    let window = Duration::from_secs(days * SECONDS_PER_DAY);
+    let window = days::days(days);
     let key = call.key(&input, "KeyId", Naming::IdOrArn).await?;
     let deleted = call.kms.delete_key(&call.ctx, key.id(), Some(window)).await;
     let view = changed_key(deleted.map_err(|error| call.refused(error, &key))?)?;
@@ -231,13 +229,6 @@ pub async fn schedule_key_deletion(call: &Call<'_>, input: Input) -> Result<Outp
         pending_window_in_days: whole_days(window.max(view.key.min_destruction_wait)),
         key_id: key.arn,
     })
-}
-
-/// A period in days, rounded up: what lasts a little more than a day is not over after one.
-#[must_use]
-pub const fn whole_days(period: Duration) -> u64 {
-    let begun = period.subsec_nanos() > 0;
-    (period.as_secs() + begun as u64).div_ceil(SECONDS_PER_DAY)
 }
 
 /// An answer that has nothing but the key's ARN.
@@ -264,20 +255,4 @@ pub async fn cancel_key_deletion(call: &Call<'_>, input: Input) -> Result<Output
     let restored = call.kms.restore_key(&call.ctx, key.id(), Some(Switch::Inactive)).await;
     restored.map_err(|error| call.refused(error, &key))?;
     Output::of(&KeyArn::of(key))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use rstest::rstest;
-
-    #[rstest]
-    #[case(Duration::ZERO, 0)]
-    #[case(Duration::from_nanos(1), 1)]
-    #[case(Duration::from_secs(86_400), 1)]
-    #[case(Duration::new(86_400, 1), 2)]
-    #[case(Duration::from_secs(90 * 86_400), 90)]
-    fn periods_are_shown_in_whole_days_rounded_up(#[case] period: Duration, #[case] days: u64) {
-        assert_eq!(whole_days(period), days);
-    }
 }

@@ -47,7 +47,7 @@ pub async fn re_encrypt(call: &Call<'_>, mut input: Input) -> Result<Output, Aws
         }),
         Err(error) => {
             // The core does not say which of two keys it refuses.
-            let target_alone = DryRun { decrypt: None, encrypt: Some(target.id()) };
+            let target_alone = DryRun { encrypt: Some(target.id()), ..DryRun::default() };
             call.kms.dry_run(&call.ctx, target_alone).await.map_err(|error| call.refused(error, &target))?;
             Err(error)
         }
@@ -62,12 +62,13 @@ async fn from_source(
     key_id: KeyId,
 ) -> Result<(Source, ReEncrypted), AwsError> {
     let (source, decrypt) = Source::find(call, wanted).await?;
-    if input.flag("DryRun") {
-        let request = DryRun { decrypt: Some(source.dry(decrypt)), encrypt: Some(key_id) };
+    let dry = input.flag("DryRun");
+    let context = context(&mut input, "DestinationEncryptionContext");
+    if dry {
+        let request = DryRun { decrypt: Some(source.dry(decrypt)), encrypt: Some(key_id), context: Some(context) };
         call.kms.dry_run(&call.ctx, request).await.map_err(|error| source.refused(call, error))?;
         return Err(dry_run_succeeded());
     }
-    let context = context(&mut input, "DestinationEncryptionContext");
     let request = ReEncrypt { source: decrypt, key_id, version_id: None, context };
     let made = call.kms.re_encrypt(&call.ctx, request).await.map_err(|error| source.refused(call, error))?;
     Ok((source, made))

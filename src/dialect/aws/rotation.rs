@@ -3,11 +3,12 @@
 use super::call::{Call, Naming};
 use super::error::AwsError;
 use super::input::Input;
-use super::keys::{KeyArn, SECONDS_PER_DAY, update, whole_days};
+use super::keys::{KeyArn, update};
 use super::lists::{self, Rest};
 use super::marker::List;
 use super::metadata::material_id;
 use super::output::{Output, epoch_if};
+use crate::dialect::days::{self, whole_days};
 use crate::domain::key::KeyState;
 use crate::domain::operation::{KeyView, VersionView};
 use crate::domain::time::Timestamp;
@@ -30,7 +31,7 @@ const FIRST_VERSION: u32 = 1;
 /// NotFoundException, DisabledException, KMSInvalidStateException.
 pub async fn enable_key_rotation(call: &Call<'_>, input: Input) -> Result<Output, AwsError> {
     let days = input.int("RotationPeriodInDays").map_or(DEFAULT_PERIOD_DAYS, i64::unsigned_abs);
-    let period = Duration::from_secs(days.saturating_mul(SECONDS_PER_DAY));
+    let period = days::days(days);
     update(call, &input, KeyPatch { rotation_period: Some(Some(period)), ..KeyPatch::default() }).await
 }
 

@@ -103,7 +103,7 @@ impl Source {
             None => Self { key: implied_key(call, &ciphertext).await?, implied: true, ignores_ciphertext },
         };
         if !ignores_ciphertext && let Some(misfit) = Misfit::of(&ciphertext, source.key.id()) {
-            let request = DryRun { decrypt: Some(DryDecrypt::Key(source.key.id())), encrypt: None };
+            let request = DryRun { decrypt: Some(DryDecrypt::Key(source.key.id())), ..DryRun::default() };
             call.kms.dry_run(&call.ctx, request).await.map_err(|error| source.refused(call, error))?;
             return Err(misfit.error());
         }

@@ -3,7 +3,7 @@
 use super::error::NcloudError;
 use super::input::Input;
 use super::output::Output;
-use super::route::{Api, Operation, Route};
+use super::route::{Operation, Route};
 use super::{addresses, crypto, keys, rotation, tokens, versions};
 use crate::domain::id::KeyId;
 use crate::service::Kms;
@@ -41,12 +41,6 @@ impl Call<'_> {
     /// INTERNAL_SERVER_ERROR for data without a JSON form.
     pub fn answer(&self, data: &impl Serialize) -> Result<Output, NcloudError> {
         Output::of(self.route.api, data)
-    }
-
-    /// Whether it is a call of API 2.0.
-    #[must_use]
-    pub fn is_api_two(&self) -> bool {
-        self.route.api == Api::Two
     }
 }
 

@@ -12,7 +12,7 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 /// The largest plaintext, in bytes; of a list, all together.
-pub const MAX_PLAINTEXT_BYTES: usize = 32 * 1024;
+const MAX_PLAINTEXT_BYTES: usize = 32 * 1024;
 /// The longest context, in bytes.
 const MAX_CONTEXT_BYTES: usize = 50;
 /// The length of a custom key if a request names none, in bits.
@@ -70,11 +70,11 @@ fn ciphertexts(encrypted: &[Encrypted], form: Form) -> Texts {
 
 /// The ciphertexts of a request. What is wrong with one is told by the core, to who may decrypt.
 fn sources(texts: OneOrMany<Zeroizing<String>>) -> Result<(Vec<Vec<u8>>, Form), NcloudError> {
-    let (texts, form) = texts.into_list();
+    let (mut texts, form) = texts.into_list();
     if !texts.iter().all(|text| Numbered::is_meant(text.as_bytes())) {
         return Err(NcloudError::invalid("ciphertext must begin with ncpkms:v and the number of a version"));
     }
-    Ok((texts.iter().map(|text| text.as_bytes().to_vec()).collect(), form))
+    Ok((texts.iter_mut().map(|text| std::mem::take(&mut **text).into_bytes()).collect(), form))
 }
 
 #[derive(Serialize)]
@@ -148,7 +148,7 @@ pub async fn create_custom_key(call: &Call<'_>, mut input: Input) -> Result<Outp
 /// # Errors
 /// INVALID_REQUEST, for who may use the key; NOT_FOUND, FORBIDDEN, UNPROCESSABLE_ENTITY before that.
 pub async fn of_asymmetric_keys(call: &Call<'_>) -> Result<Output, NcloudError> {
-    call.kms.dry_run(&call.ctx, DryRun { decrypt: None, encrypt: Some(call.key()?) }).await?;
+    call.kms.dry_run(&call.ctx, DryRun { encrypt: Some(call.key()?), ..DryRun::default() }).await?;
     Err(NcloudError::invalid("the key's keyType is AES256: only keys of keyType RSA2048 or ECDSA do this"))
 }
 

@@ -51,18 +51,6 @@ impl Code {
             Self::NotImplemented => ("NOT_IMPLEMENTED", "Not implemented", StatusCode::NOT_IMPLEMENTED),
         }
     }
-
-    /// The code on the wire.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        self.parts().0
-    }
-
-    /// The HTTP status.
-    #[must_use]
-    pub const fn status(self) -> StatusCode {
-        self.parts().2
-    }
 }
 
 /// A code of the API gateway.

@@ -7,14 +7,14 @@ use super::call::{Call, dispatch as handle_call};
 use super::error::{Code, GatewayCode, NcloudError};
 use super::input::Input;
 use super::output::Output;
-use super::route::{Api, NoRoute, Proof, Route};
-use crate::auth::Peer;
+use super::route::{Api, NoRoute, Proof, Route, Target};
 use crate::auth::body_budget::Sender;
 use crate::auth::ncloud::Identified;
+use crate::auth::{NcloudAuthError, Peer};
 use crate::dialect::whole_body::{BodyError, whole};
 use crate::dialect::{RequestId, is_grpc};
 use crate::domain::Dialect;
-use crate::domain::access::Origin;
+use crate::domain::access::{Caller, Origin};
 use crate::domain::key_token::TokenUse;
 use crate::service::request::RequestContext;
 use crate::telemetry::RequestNotes;
@@ -22,10 +22,11 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// The largest body that is read, in bytes.
-pub const MAX_BODY_BYTES: usize = 256 * 1024;
+const MAX_BODY_BYTES: usize = 256 * 1024;
 /// What the names of all headers of this dialect begin with.
 const HEADER_PREFIX: &str = "x-ncp-";
 
@@ -77,7 +78,7 @@ async fn answer(deps: &NcloudDeps, request: Request, notes: Option<&RequestNotes
     let Identified { caller, key_token } = identified;
     let address = head.extensions.get::<Peer>().map(|peer| peer.address);
     let input = match route.operation.has_body() {
-        true => read(deps, body, Sender { address, credential_id: caller.credential_id }).await?,
+        true => read(deps, body, &caller, address).await?,
         false => Input::default(),
     };
     let request_id = head.extensions.get::<RequestId>().cloned().unwrap_or_default().0;
@@ -98,6 +99,9 @@ fn no_route(none: NoRoute) -> NcloudError {
 
 /// Refuses an operation by another proof than it takes.
 fn require_proof(route: Route, identified: &Identified) -> Result<(), NcloudError> {
+    if identified.key_token.is_some() && route.key == Some(Target::Nobody) {
+        return Err(NcloudAuthError::Token.into());
+    }
     let usage = identified.key_token.map(|token| token.usage);
     let fits = match (route.operation.proof(), usage) {
         (Proof::Signature | Proof::Access, None) | (Proof::Refresh, Some(TokenUse::Refresh)) => true,
@@ -114,8 +118,11 @@ fn require_proof(route: Route, identified: &Identified) -> Result<(), NcloudErro
 }
 
 /// A body is read after its sender is known, within the room that there is for bodies.
-async fn read(deps: &NcloudDeps, body: Body, sender: Sender) -> Result<Input, NcloudError> {
+async fn read(deps: &NcloudDeps, body: Body, caller: &Caller, address: Option<IpAddr>) -> Result<Input, NcloudError> {
+    let sender = Sender { address, credential_id: caller.credential_id };
     let (body, _held) = whole(body, MAX_BODY_BYTES, &deps.bodies, sender).await.map_err(unread)?;
+    // Once more: the credential may have been revoked while the body came in.
+    deps.kms.require_in_force(caller).await?;
     Input::read(&body)
 }
 

@@ -5,6 +5,7 @@
 //! passed over, as in the cloud; of two members of one name nobody knows which is meant.
 
 use super::error::NcloudError;
+use crate::dialect::unambiguous::Unambiguous;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::de::{self, MapAccess, SeqAccess, Visitor};
@@ -13,7 +14,7 @@ use std::fmt;
 use zeroize::Zeroizing;
 
 /// Most texts of one list.
-pub const MAX_LIST: usize = 1000;
+const MAX_LIST: usize = 1000;
 
 /// The members of a body, each name once.
 #[derive(Default)]
@@ -265,7 +266,7 @@ impl<'de> Deserialize<'de> for Item {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, access: A) -> Result<Item, A::Error> {
-                members(access).map(|_| Item::Other)
+                Unambiguous.visit_map(access).map(|_| Item::Other)
             }
         }
         deserializer.deserialize_any(Any)

@@ -5,7 +5,8 @@ use super::error::NcloudError;
 use super::input::Input;
 use super::output::{Counts, Output, millis};
 use super::route::Operation;
-use super::view::{Details, MAX_MEMO_CHARS, Summary, days, key_name, memo, switch_status};
+use super::view::{Details, MAX_MEMO_CHARS, Summary, key_name, memo, switch_status};
+use crate::dialect::days::days;
 use crate::domain::algorithm::Algorithm;
 use crate::domain::key::{Key, Requires, Switch};
 use crate::domain::operation::{KeyView, Operation as Record, Snapshot};
@@ -54,8 +55,10 @@ pub async fn create(call: &Call<'_>, mut input: Input) -> Result<Output, NcloudE
         deletion_protection: false,
         idempotency: None,
     };
+    // Before: a client that is told of a failure tries again, and would find the name taken.
+    let account = call.kms.account_of(request.folder_id).await?;
     let record = call.kms.create_key(&call.ctx, request).await.map_err(in_folder)?;
-    details(call, &view_of(record)?).await
+    call.answer(&Details::of(&view_of(record)?, account, call.base_url))
 }
 
 /// To a caller without any role its folder does not exist; here it is the keystore, which everybody has.
@@ -107,7 +110,10 @@ pub fn rotation_period(input: &mut Input) -> Result<Option<Duration>, NcloudErro
 }
 
 /// The key of a record of a change.
-fn view_of(record: Record) -> Result<KeyView, NcloudError> {
+///
+/// # Errors
+/// INTERNAL_SERVER_ERROR for a record that shows none.
+pub fn view_of(record: Record) -> Result<KeyView, NcloudError> {
     match record.snapshot {
         Snapshot::Key(view) => Ok(*view),
         Snapshot::Version(_) | Snapshot::Nothing => {
@@ -116,27 +122,23 @@ fn view_of(record: Record) -> Result<KeyView, NcloudError> {
     }
 }
 
-async fn details(call: &Call<'_>, view: &KeyView) -> Result<Output, NcloudError> {
-    let account = call.kms.account_of(view.key.folder_id).await?;
-    call.answer(&Details::of(view, account, call.base_url))
-}
-
 /// GET /keys/{keyTag}
 ///
 /// # Errors
 /// NOT_FOUND.
 pub async fn info(call: &Call<'_>) -> Result<Output, NcloudError> {
     let view = call.kms.key(&call.ctx, call.key()?).await?;
-    details(call, &view).await
+    let account = call.kms.account_of(view.key.folder_id).await?;
+    call.answer(&Details::of(&view, account, call.base_url))
 }
 
 /// A list has its entries under both names that the cloud's documents print.
 #[derive(Serialize)]
-struct KeyList {
+struct KeyList<'a> {
     #[serde(rename = "keyList")]
-    keys: Vec<Summary>,
+    keys: &'a [Summary],
     #[serde(rename = "KeyList")]
-    same_keys: Vec<Summary>,
+    same_keys: &'a [Summary],
     #[serde(flatten)]
     counts: Counts,
 }
@@ -155,12 +157,12 @@ pub async fn list(call: &Call<'_>) -> Result<Output, NcloudError> {
         total_page_no: found.total.div_ceil(size.into()),
         total_count: found.total,
     };
-    let summaries = || found.items.iter().map(|view| Summary::of(&view.key)).collect();
-    Output::counted(&KeyList { keys: summaries(), same_keys: summaries(), counts }, counts)
+    let keys: Vec<_> = found.items.iter().map(|view| Summary::of(&view.key)).collect();
+    Output::counted(&KeyList { keys: &keys, same_keys: &keys, counts }, counts)
 }
 
 /// A number of the query, from 1 to `most`. Parameters that nobody asks for are passed over, as in the cloud.
-fn number(query: &str, name: &str, default: u32, most: u32) -> Result<u32, NcloudError> {
+pub(crate) fn number(query: &str, name: &str, default: u32, most: u32) -> Result<u32, NcloudError> {
     let mut values = query.split('&').filter_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
     let number = match (values.next(), values.next()) {
         (None, _) => Some(default),

@@ -3,12 +3,11 @@
 use super::call::Call;
 use super::error::NcloudError;
 use super::input::Input;
-use super::keys::{DEFAULT_PERIOD_DAYS, rotation_period, updated};
+use super::keys::{DEFAULT_PERIOD_DAYS, rotation_period, updated, view_of};
 use super::output::{Output, millis};
-use super::view::{Rotation, days};
+use super::view::Rotation;
+use crate::dialect::days::days;
 use crate::domain::key::Key;
-use crate::domain::operation::Snapshot;
-use crate::service::error::ServiceError;
 use crate::service::request::{KeyPatch, OnDemandRules, Reschedule};
 use serde::Serialize;
 
@@ -26,9 +25,7 @@ struct Rotated {
 /// NOT_FOUND, FORBIDDEN, UNPROCESSABLE_ENTITY unless the key is enabled and has room for a version.
 pub async fn rotate(call: &Call<'_>) -> Result<Output, NcloudError> {
     let record = call.kms.rotate_key(&call.ctx, call.key()?, OnDemandRules::default()).await?;
-    let Snapshot::Key(view) = record.snapshot else {
-        return Err(ServiceError::Bug("the record of a rotation shows no key".to_owned()).into());
-    };
+    let view = view_of(record)?;
     let rotated_date = millis(view.primary.created_at);
     call.answer(&Rotated { key_tag: view.key.key_tag, version: view.primary.number, rotated_date })
 }

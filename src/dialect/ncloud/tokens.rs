@@ -60,7 +60,7 @@ pub async fn generator(call: &Call<'_>) -> Result<Output, NcloudError> {
 }
 
 /// How long a token is to last. Older pages of the cloud's documents send numbers as texts.
-fn order(usage: TokenUse, input: &mut Input) -> Result<TokenOrder, NcloudError> {
+pub(crate) fn order(usage: TokenUse, input: &mut Input) -> Result<TokenOrder, NcloudError> {
     let (name, default) = match usage {
         TokenUse::Access => ("accessTokenHours", ACCESS_HOURS),
         TokenUse::Refresh => ("refreshTokenHours", REFRESH_HOURS),

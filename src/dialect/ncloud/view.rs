@@ -1,30 +1,27 @@
 //! How a key looks in this dialect.
 
 use super::output::millis;
+use crate::dialect::days::whole_days;
 use crate::domain::algorithm::Algorithm;
 use crate::domain::id::{AccountId, FolderId, KeyId};
 use crate::domain::key::{Key, KeyState, Switch};
 use crate::domain::operation::KeyView;
 use crate::domain::version::VersionState;
 use serde::Serialize;
-use std::time::Duration;
 
 /// The longest memo, in characters.
 pub const MAX_MEMO_CHARS: usize = 100;
-const SECONDS_PER_DAY: u64 = 24 * 60 * 60;
 /// Digits of the tag in the name that stands for a key without one: 15 characters are the longest name.
 const NAME_DIGITS: usize = 14;
 
 /// `keyId`: a number for display that fits every integer type of clients. It is made of the key's id and not unique by
 /// promise: keys are named by their tags.
-#[must_use]
-pub fn key_number(id: KeyId) -> u32 {
+fn key_number(id: KeyId) -> u32 {
     number(id.as_bytes())
 }
 
 /// `keystoreId`: the same of the folder's id.
-#[must_use]
-pub fn keystore_number(id: FolderId) -> u32 {
+fn keystore_number(id: FolderId) -> u32 {
     number(id.as_bytes())
 }
 
@@ -42,8 +39,7 @@ pub fn key_name(key: &Key) -> String {
 }
 
 /// `status` of a key.
-#[must_use]
-pub const fn status(state: KeyState) -> &'static str {
+const fn status(state: KeyState) -> &'static str {
     match state {
         KeyState::Live { switch } => switch_status(switch),
         KeyState::PendingDeletion { .. } | KeyState::Deleted { .. } => "REVOKE",
@@ -72,8 +68,7 @@ pub const fn version_status(state: VersionState) -> &'static str {
 }
 
 /// `keyType`. The cloud has `AES256` alone of these; keys of other lengths come from the native dialect.
-#[must_use]
-pub const fn key_type(algorithm: Algorithm) -> &'static str {
+const fn key_type(algorithm: Algorithm) -> &'static str {
     match algorithm {
         Algorithm::Aes128 => "AES128",
         Algorithm::Aes192 => "AES192",
@@ -82,8 +77,7 @@ pub const fn key_type(algorithm: Algorithm) -> &'static str {
 }
 
 /// `protectionType`.
-#[must_use]
-pub const fn protection_type(algorithm: Algorithm) -> &'static str {
+const fn protection_type(algorithm: Algorithm) -> &'static str {
     if algorithm.hosted_by_hsm() { "COMMON_HSM" } else { "BASIC" }
 }
 
@@ -91,19 +85,6 @@ pub const fn protection_type(algorithm: Algorithm) -> &'static str {
 #[must_use]
 pub fn memo(key: &Key) -> String {
     key.description.as_str().chars().take(MAX_MEMO_CHARS).collect()
-}
-
-/// A period in whole days, rounded up.
-#[must_use]
-pub const fn whole_days(period: Duration) -> u64 {
-    let seconds = period.as_secs() + (period.subsec_nanos() > 0) as u64;
-    seconds.div_ceil(SECONDS_PER_DAY)
-}
-
-/// A number of days.
-#[must_use]
-pub const fn days(days: u64) -> Duration {
-    Duration::from_secs(days * SECONDS_PER_DAY)
 }
 
 /// What says when a key is rotated by itself. A key that is pending deletion is not.
@@ -206,16 +187,6 @@ impl Details {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn periods_are_rounded_up_to_whole_days() {
-        let day = Duration::from_secs(SECONDS_PER_DAY);
-        for (period, expected) in
-            [(day, 1), (day + Duration::from_nanos(1), 2), (day * 730, 730), (Duration::from_secs(1), 1)]
-        {
-            assert_eq!(whole_days(period), expected, "{period:?}");
-        }
-    }
 
     #[test]
     fn numbers_for_display_are_positive_for_signed_readers() {

@@ -58,6 +58,8 @@ pub const ENTRY_POINTS: &[EntryPoint] = &[
     EntryPoint { name: "ncloud-request", seeds: ncloud::request_seeds, run: ncloud::signed_request },
     EntryPoint { name: "ncloud-path", seeds: ncloud::path_seeds, run: ncloud::path },
     EntryPoint { name: "ncloud-body", seeds: ncloud::body_seeds, run: ncloud::body },
+    EntryPoint { name: "ncloud-query", seeds: ncloud::query_seeds, run: ncloud::query },
+    EntryPoint { name: "ncloud-hours", seeds: ncloud::hours_seeds, run: ncloud::hours },
     EntryPoint { name: "ncloud-ciphertext", seeds: ncloud::ciphertext_seeds, run: ncloud::ciphertext },
     EntryPoint { name: "ncloud-token", seeds: ncloud::token_seeds, run: ncloud::token },
     EntryPoint { name: "id", seeds: text::id_seeds, run: text::id },

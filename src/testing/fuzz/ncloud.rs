@@ -3,7 +3,9 @@
 use super::{PIN, texts};
 use crate::auth::ncloud::{ACCESS_KEY, Claim, SIGNATURE, TIMESTAMP};
 use crate::dialect::ncloud::input::{Input, OneOrMany, bytes_of};
+use crate::dialect::ncloud::keys::number;
 use crate::dialect::ncloud::route::{Route, Target};
+use crate::dialect::ncloud::tokens::order;
 use crate::domain::id::{CredentialId, GeneratorId, KeyId};
 use crate::domain::key_token::{KeyToken, TokenUse};
 use crate::domain::numbered::Numbered;
@@ -143,4 +145,42 @@ pub fn token(data: &[u8]) -> bool {
     let read = tokens().read(text).is_some();
     assert!(!read || token_seeds().iter().any(|seed| seed == data), "a token was forged");
     read
+}
+
+pub fn query_seeds() -> Vec<Vec<u8>> {
+    texts(&["pageNo=1&pageSize=200", "pageSize=7&responseFormatType=json", "pageNo=4294967295"])
+}
+
+/// A page number is the one that the query names once, in digits.
+pub fn query(data: &[u8]) -> bool {
+    let Ok(query) = std::str::from_utf8(data) else { return false };
+    let Ok(page) = number(query, "pageNo", 1, u32::MAX) else { return false };
+    let named = query.split('&').filter_map(|pair| pair.strip_prefix("pageNo=")).collect::<Vec<_>>();
+    let digits = named.first().map_or("1", |text| text.trim_start_matches('0'));
+    assert!(named.len() <= 1 && digits == page.to_string(), "{query} was read as page {page}");
+    true
+}
+
+pub fn hours_seeds() -> Vec<Vec<u8>> {
+    texts(&[r#"{"accessTokenHours":72}"#, r#"{"accessTokenHours":"17520"}"#, r#"{"accessTokenHours":"UL"}"#])
+}
+
+/// Hours are within their bounds, as a general JSON reader finds them.
+pub fn hours(data: &[u8]) -> bool {
+    let Ok(mut input) = Input::read(data) else { return false };
+    let Ok((_, period)) = order(TokenUse::Access, &mut input) else { return false };
+    let json: Value = serde_json::from_slice(data).unwrap_or_default();
+    let given = &json["accessTokenHours"];
+    match period.map(|period| period.as_secs() / 3600) {
+        None => assert_eq!(given, "UL"),
+        Some(72) if given.is_null() => {}
+        Some(hours) => {
+            assert!((1..=17_520).contains(&hours) && period.is_some_and(|period| period.as_secs() % 3600 == 0));
+            assert!(
+                *given == hours || given.as_str().is_some_and(|given| given == hours.to_string()),
+                "{given} was read as {hours}"
+            );
+        }
+    }
+    true
 }

@@ -2,6 +2,7 @@
 
 use super::{Scene, encrypted, plaintext, tag};
 use crate::support::Home;
+use crate::support::aws::AccessKey;
 use crate::support::client::{Answer, text};
 use crate::support::ncloud::{Draft, data, now, refused, refused_before};
 use serde_json::{Value, json};
@@ -135,13 +136,49 @@ async fn raw_and_no_more(scene: &Scene, target: &str, head: &str, body: &[u8]) -
 }
 
 async fn begun(scene: &Scene, target: &str, head: &str, body: &[u8]) -> TcpStream {
+    begun_by(scene, &scene.key, target, head, body).await
+}
+
+async fn begun_by(scene: &Scene, access: &AccessKey, target: &str, head: &str, body: &[u8]) -> TcpStream {
     let host = scene.dev.credential("CLAVIGER_ENDPOINT").strip_prefix("http://").unwrap();
-    let signed = Draft::of("POST", target, None).signed(&scene.key, now());
+    let signed = Draft::of("POST", target, None).signed(access, now());
     let lines: String = signed.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     let head = format!("POST {target} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n{lines}{head}\r\n");
     let mut stream = TcpStream::connect(host).await.unwrap();
     stream.write_all(&[head.as_bytes(), body].concat()).await.unwrap();
     stream
+}
+
+#[tokio::test]
+async fn a_credential_may_end_while_a_body_comes_in() {
+    let scene = Scene::start().await;
+    let key = scene.new_key("BASIC").await;
+    let (_, id) = scene.principal_of(scene.dev.folder(), "slow", &["kms.keys.encrypter"]).await;
+    let access = crate::aws_wire::access_key(&scene.rest, &id).await;
+    let body = plaintext(b"hi").to_string();
+    let expecting = format!("expect: 100-continue\r\ncontent-length: {}\r\n", body.len());
+    for (revoked, expected) in [(false, "HTTP/1.1 200 "), (true, "HTTP/1.1 401 ")] {
+        let mut stream = begun_by(&scene, &access, &format!("{key}/encrypt"), &expecting, b"").await;
+        let mut go_on = [0; 25];
+        stream.read_exact(&mut go_on).await.unwrap();
+        assert!(go_on.starts_with(b"HTTP/1.1 100 "), "the caller is known, and the body awaited");
+        if revoked {
+            revoke_all(&scene, &id).await;
+        }
+        stream.write_all(body.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with(expected), "{answer}");
+    }
+}
+
+/// Revokes every credential of a principal.
+async fn revoke_all(scene: &Scene, principal: &str) {
+    let credentials = scene.rest.get(&format!("/claviger/v1/principals/{principal}/credentials")).await.ok();
+    for credential in credentials["credentials"].as_array().unwrap() {
+        let id = text(&credential["id"]);
+        scene.rest.post(&format!("/claviger/v1/credentials/{id}:revoke"), &json!({})).await.ok();
+    }
 }
 
 #[tokio::test]

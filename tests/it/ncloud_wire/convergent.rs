@@ -306,12 +306,18 @@ async fn aws_needs_an_encryption_context(scene: &Scene) {
             ("GenerateDataKey", json!({"NumberOfBytes": 8})),
             ("GenerateDataKeyWithoutPlaintext", json!({"NumberOfBytes": 8})),
             ("GenerateDataKeyPair", json!({"KeyPairSpec": "ECC_NIST_P256"})),
+            ("Encrypt", json!({"Plaintext": "aGk=", "DryRun": true})),
+            ("Decrypt", json!({"CiphertextBlob": first, "DryRun": true})),
+            ("GenerateDataKey", json!({"NumberOfBytes": 8, "DryRun": true})),
+            ("GenerateDataKeyPair", json!({"KeyPairSpec": "ECC_NIST_P256", "DryRun": true})),
         ] {
             let (code, said) = error(&call(operation, &none, body).await);
             assert_eq!(code, "ValidationException", "{operation}: {said}");
             assert!(said.contains("needs a context"), "{operation}: {said}");
         }
     }
+    let (code, _) = error(&call("Encrypt", &context, json!({"Plaintext": "aGk=", "DryRun": true})).await);
+    assert_eq!(code, "DryRunOperationException", "with a context it would have succeeded");
     let again = call("Encrypt", &context, json!({"Plaintext": "aGk="})).await.ok();
     assert_eq!(again["CiphertextBlob"], first, "deterministic there too");
     let other = call("Encrypt", &json!({"EncryptionContext": {"a": "c"}}), json!({"Plaintext": "aGk="})).await.ok();

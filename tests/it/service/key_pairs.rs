@@ -226,7 +226,7 @@ async fn both(
         (None, None) => unreachable!("every use has a key"),
     };
     let decrypt = source.cloned().map(DryDecrypt::Ciphertext);
-    [service.kms.dry_run(ctx, DryRun { decrypt, encrypt: target }).await, real]
+    [service.kms.dry_run(ctx, DryRun { decrypt, encrypt: target, context: None }).await, real]
 }
 
 #[test]
@@ -275,8 +275,9 @@ fn a_dry_run_that_ignores_the_ciphertext_looks_at_the_key_alone() {
         let service = Service::start(core).await;
         let ctx = aws(&service);
         let (key, target) = (make(&service, &ctx).await, make(&service, &ctx).await);
-        let run =
-            async |encrypt| service.kms.dry_run(&ctx, DryRun { decrypt: Some(DryDecrypt::Key(key)), encrypt }).await;
+        let run = async |encrypt| {
+            service.kms.dry_run(&ctx, DryRun { decrypt: Some(DryDecrypt::Key(key)), encrypt, context: None }).await
+        };
         assert!(run(None).await.is_ok() && run(Some(target)).await.is_ok());
         service.kms.update_key(&ctx, key, switch(Switch::Inactive)).await.unwrap();
         for encrypt in [None, Some(target)] {
@@ -296,7 +297,7 @@ fn a_dry_run_counts_no_invocation() {
         let ciphertext = service.encrypt(source, None).await.unwrap();
         let source = DryDecrypt::Ciphertext(Decrypt { key_id: source, context: context(), ciphertext });
         for decrypt in [None, Some(source)] {
-            service.kms.dry_run(&ctx, DryRun { decrypt, encrypt: Some(key) }).await.unwrap();
+            service.kms.dry_run(&ctx, DryRun { decrypt, encrypt: Some(key), context: None }).await.unwrap();
         }
         assert_eq!(service.core.store.lease_invocations(version, 1).await.unwrap().from, 0);
     });

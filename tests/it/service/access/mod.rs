@@ -288,7 +288,7 @@ fn decrypt(of: &Object) -> Decrypt {
 
 fn dry(from: Option<&Object>, to: Option<&Object>) -> DryRun {
     let decrypt = from.map(|from| DryDecrypt::Ciphertext(decrypt(from)));
-    DryRun { decrypt, encrypt: to.map(|to| to.key_id) }
+    DryRun { decrypt, encrypt: to.map(|to| to.key_id), context: to.map(|_| context()) }
 }
 
 fn data_key(of: &Object) -> GenerateDataKey {

@@ -33,8 +33,9 @@ async fn uses(service: &Service, ctx: &RequestContext, key_id: KeyId, sealed: &[
     let re = ReEncrypt { source: source.clone(), key_id, version_id: None, context: context.clone() };
     let plaintexts = ListOf { key_id, context: context.clone(), items: vec![Zeroizing::new(TEXT.to_vec())] };
     let ciphertexts = || ListOf { key_id, context: context.clone(), items: vec![ciphertext.clone()] };
-    let dry_decrypt = DryRun { decrypt: Some(DryDecrypt::Ciphertext(source)), encrypt: None };
-    let dry_key = DryRun { decrypt: Some(DryDecrypt::Key(key_id)), encrypt: Some(key_id) };
+    let dry_decrypt = DryRun { decrypt: Some(DryDecrypt::Ciphertext(source)), encrypt: None, context: None };
+    let dry_key =
+        DryRun { decrypt: Some(DryDecrypt::Key(key_id)), encrypt: Some(key_id), context: Some(context.clone()) };
     vec![
         encrypt(service, ctx, key_id, &context).await.map(drop),
         decrypt(service, ctx, key_id, &context, sealed).await.map(drop),
@@ -44,7 +45,7 @@ async fn uses(service: &Service, ctx: &RequestContext, key_id: KeyId, sealed: &[
         kms.encrypt_list(ctx, plaintexts).await.map(drop),
         kms.decrypt_list(ctx, ciphertexts()).await.map(drop),
         kms.re_encrypt_list(ctx, ciphertexts()).await.map(drop),
-        kms.dry_run(ctx, DryRun { decrypt: None, encrypt: Some(key_id) }).await,
+        kms.dry_run(ctx, DryRun { encrypt: Some(key_id), ..DryRun::default() }).await,
         kms.dry_run(ctx, dry_decrypt).await,
         kms.dry_run(ctx, dry_key).await,
     ]

@@ -197,3 +197,32 @@ fn of_a_restore_and_a_deletion_that_meet_one_holds() {
         }
     });
 }
+
+#[test]
+fn no_byte_is_left_when_a_deletion_is_answered_though_the_scheduler_works_on_the_same_versions() {
+    let name = "no_byte_is_left_when_a_deletion_is_answered_though_the_scheduler_works_on_the_same_versions";
+    in_own_process(module_path!(), name, async |core| {
+        let service = Service::start(core).await;
+        for _ in 0..3 {
+            let key = make_in(&service, &ncloud(&service)).await;
+            for _ in 0..12 {
+                rotate(&service, &ncloud(&service), key).await;
+            }
+            request_deletion(&service, key).await;
+            let pieces = pieces(&service, key).await;
+            let delete = async {
+                at_once(&service, key).await.unwrap();
+                pieces.iter().any(|piece| is_on_disk(&service, piece))
+            };
+            let schedule = async {
+                loop {
+                    service.kms.schedule_changed().await;
+                    service.kms.maintain().await.unwrap();
+                }
+            };
+            let left =
+                tokio::select! { biased; left = delete => left, () = schedule => unreachable!("it does not end") };
+            assert!(!left, "the answer says that they are gone");
+        }
+    });
+}

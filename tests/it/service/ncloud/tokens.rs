@@ -107,7 +107,7 @@ fn an_access_token_reaches_lists_data_keys_and_dry_runs_of_its_key_only() {
                 use_key(&service, &ctx, key_id).await,
                 service.kms.encrypt_list(&ctx, list).await.map(drop),
                 service.kms.generate_data_key(&ctx, data_key).await.map(drop),
-                service.kms.dry_run(&ctx, DryRun { decrypt: None, encrypt: Some(key_id) }).await,
+                service.kms.dry_run(&ctx, DryRun { encrypt: Some(key_id), ..DryRun::default() }).await,
             ];
             for result in results {
                 if good {
