@@ -208,8 +208,8 @@ fn no_byte_is_left_when_a_deletion_is_answered_though_the_scheduler_works_on_the
             for _ in 0..12 {
                 rotate(&service, &ncloud(&service), key).await;
             }
-            request_deletion(&service, key).await;
             let pieces = pieces(&service, key).await;
+            request_deletion(&service, key).await;
             let delete = async {
                 at_once(&service, key).await.unwrap();
                 pieces.iter().any(|piece| is_on_disk(&service, piece))
