@@ -109,8 +109,8 @@ impl Kms {
             Change::InsertOperation(Box::new(operation.clone())),
         ];
         changes.extend(request.idempotency.map(|client| self.remember(ctx, client, operation.id, now)));
-        let named = (request.folder_id, key_name);
-        self.commit_named(named, changes).await?;
+        let committed = self.store.commit(changes).await.map_err(ServiceError::from);
+        self.unless_taken(committed, request.folder_id, key_name.as_ref(), None).await?;
         self.schedule_changed.notify_one();
         Ok(operation)
     }

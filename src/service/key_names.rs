@@ -6,7 +6,6 @@
 
 use super::error::ServiceError;
 use super::kms::Kms;
-use super::ports::{Change, StoreError};
 use crate::domain::id::{FolderId, KeyId};
 use crate::domain::text::ShortName;
 
@@ -27,19 +26,20 @@ impl Kms {
         }
     }
 
-    /// Commits the changes that make a key, with a name or without one.
+    /// The outcome of a change that may give a key a name: a conflict is told to be a taken name where it is one.
     ///
     /// # Errors
-    /// [`ServiceError::Exists`] if the name is taken, and those of the store.
-    pub(super) async fn commit_named(
+    /// [`ServiceError::Exists`] if the name is taken, that of the change, and those of the store.
+    pub(super) async fn unless_taken<T>(
         &self,
-        (folder_id, name): (FolderId, Option<ShortName>),
-        changes: Vec<Change>,
-    ) -> Result<(), ServiceError> {
-        let committed = self.store.commit(changes).await;
-        if let (Err(StoreError::Conflict), Some(name)) = (&committed, &name) {
-            self.require_free_name(folder_id, name, None).await?;
+        done: Result<T, ServiceError>,
+        folder_id: FolderId,
+        name: Option<&ShortName>,
+        key_id: Option<KeyId>,
+    ) -> Result<T, ServiceError> {
+        if let (true, Some(name)) = (matches!(done, Err(ServiceError::Conflict)), name) {
+            self.require_free_name(folder_id, name, key_id).await?;
         }
-        Ok(committed?)
+        done
     }
 }

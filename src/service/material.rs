@@ -103,16 +103,15 @@ impl Kms {
         ciphertext: &[u8],
     ) -> Result<(Arc<VersionEntry>, Envelope), ServiceError> {
         let wrong = || ServiceError::NotAuthentic;
+        let of_key = |bytes: &[u8]| Envelope::parse(bytes).ok().filter(|it| it.header.key_id == entry.key.id);
         if !Numbered::is_meant(ciphertext) {
-            let envelope = Envelope::parse(ciphertext).ok().filter(|it| it.header.key_id == entry.key.id);
-            let envelope = envelope.ok_or_else(wrong)?;
+            let envelope = of_key(ciphertext).ok_or_else(wrong)?;
             let version = self.cache.version(entry, envelope.header.material_id).await?;
             return Ok((version.ok_or_else(wrong)?, envelope));
         }
         let Numbered { number, body } = Numbered::parse(ciphertext).map_err(|_| wrong())?;
         let version = self.cache.version_numbered(entry, number).await?.ok_or_else(wrong)?;
-        let whole = Envelope::parse(&body).ok().filter(|it| it.header.key_id == entry.key.id);
-        if let Some(envelope) = whole {
+        if let Some(envelope) = of_key(&body) {
             let fits = envelope.header.material_id == version.version.id;
             return if fits { Ok((version, envelope)) } else { Err(wrong()) };
         }

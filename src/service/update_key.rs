@@ -37,10 +37,7 @@ impl Kms {
             }
             let changed = Stored { value, row_seq };
             let done = self.commit_key_change(ctx, lock, changed, primary, OperationKind::UpdateKey).await;
-            if let (Err(ServiceError::Conflict), Some(name)) = (&done, &key_name) {
-                self.require_free_name(folder_id, name, Some(key_id)).await?;
-            }
-            done
+            self.unless_taken(done, folder_id, key_name.as_ref(), Some(key_id)).await
         })
         .await
     }
